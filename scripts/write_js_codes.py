@@ -17,6 +17,8 @@ from touchline_protocol.codes import CLOSES, ERRORS, GIVE_UP_CLOSES, NACKS, Clos
 
 SOURCES = Path(__file__).parents[1] / "clients" / "js" / "src"
 LINE_CHARS_MAX = 120
+CLOSE_CODES_OWN_MIN = 4000
+"""Codes of applications begin here (RFC 6455, section 7.4.2)."""
 
 CODES_HEAD = """\
 /**
@@ -36,7 +38,7 @@ export type Recovery = "reconnect" | "retry" | "give_up";
 
 RECOVERY_HEAD = """\
 /**
- * Which errors and closes a client recovers from, and the names of closes: what every page needs of the table of codes.
+ * Which errors and closes a client recovers from, and the names of some closes: what every page needs of the table of codes.
  *
  * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it. The rules for codes
  * that are not in it, since the server is newer, are in "Codes" of protocol/README.md.
@@ -107,9 +109,10 @@ def code_set(name: str, documentation: str, codes: Iterable[str | int]) -> str:
 
 
 def close_names(codes: Iterable[CloseCode]) -> str:
-    """The names of closes as one text, which takes fewer bytes than an object."""
-    lines = "".join(f"\n{each.code} {each.name}" for each in codes)
-    return f"\n{doc('The names of closes.')}export const CLOSE_NAMES = `{lines}\n`;\n"
+    """The names of the closes of WebSockets themselves: those of ours carry their names as their reasons."""
+    documentation = "The names of closes below 4000. All others carry theirs as their reason."
+    entries = "".join(f"  {each.code}: {literal(each.name)},\n" for each in codes if each.code < CLOSE_CODES_OWN_MIN)
+    return f"\n{doc(documentation)}export const CLOSE_NAMES: Readonly<Record<number, string>> = {{\n{entries}}};\n"
 
 
 def literal(value: object) -> str:

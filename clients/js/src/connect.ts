@@ -89,7 +89,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   return connection as unknown as Connection;
 }
 
-const NO_WEBSOCKET = 'this runtime has no WebSocket: pass one, such as { WebSocket } of the package "ws"';
+const NO_WEBSOCKET = 'this runtime has no WebSocket: pass that of the package "ws"';
 
 /** The address of the WebSocket. That of a page is the base. */
 function addressOf(url: string | URL): string {

@@ -82,7 +82,7 @@ export class RoomRefused extends TouchlineError {
 /** A connection has one subscription to a room. Close that first, or share it. */
 export class AlreadySubscribed extends TouchlineError {
   constructor(room: string) {
-    super("already_subscribed", `${room} has a subscription already: close or share it`);
+    super("already_subscribed", `${room} has a subscription already`);
   }
 }
 

@@ -106,7 +106,7 @@ describe("a link of server-sent events", () => {
       {
         opened: () => http.reports.push("opened"),
         received: (message) => http.reports.push(message),
-        closed: (code) => http.reports.push(["closed", code]),
+        closed: (code, reason) => http.reports.push(["closed", code, reason]),
       },
     );
     await settle();
@@ -172,15 +172,15 @@ describe("a link of server-sent events", () => {
   });
 
   it.each([
-    ["token_expired", 4002],
-    ["token_key_unknown", 4003],
-    ["token_signature", 4502],
-  ])("closes as a WebSocket would after %s", async (code, close) => {
+    ["token_expired", 4002, "token_expired"],
+    ["token_key_unknown", 4003, "token_key_unknown"],
+    ["token_signature", 4502, "unauthorized"],
+  ])("closes as a WebSocket would after %s", async (code, close, name) => {
     const { http, link } = await linked();
     http.refusal = new Response(JSON.stringify({ error: { code, message: "no" } }), { status: 401 });
     link.send({ type: "subscribe", rooms: [{ room: "a:1" }], id: 4 });
     await settle();
-    expect(http.reports.slice(-2)).toEqual([{ type: "error", code, message: "no" }, ["closed", close]]);
+    expect(http.reports.slice(-2)).toEqual([{ type: "error", code, message: "no" }, ["closed", close, name]]);
   });
 
   it("is lost with one of its streams, and with a server that bans the player", async () => {
@@ -189,13 +189,13 @@ describe("a link of server-sent events", () => {
     await settle();
     first.http.break();
     await settle();
-    expect(first.http.reports.at(-1)).toEqual(["closed", 1006]);
+    expect(first.http.reports.at(-1)).toEqual(["closed", 1006, "reset"]);
     const second = await linked();
     second.link.send({ type: "subscribe", rooms: [{ room: "a:1" }], id: 4 });
     await settle();
     second.http.say('data: {"type":"verdict","kind":"ban","reason":"bot"}\n\n: close 4503 banned\n\n');
     await settle();
-    expect(second.http.reports.slice(-2)).toMatchObject([{ type: "verdict" }, ["closed", 4503]]);
+    expect(second.http.reports.slice(-2)).toMatchObject([{ type: "verdict" }, ["closed", 4503, "banned"]]);
   });
 
   it("watches five rooms, and asks for others later", async () => {

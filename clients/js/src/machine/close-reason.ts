@@ -9,10 +9,11 @@ export const TOKEN_EXPIRED = 4002;
 export const UNAUTHORIZED = 4502;
 const BANNED = 4503;
 
-const FIXED_TOKEN = "pass a function as token, which returns a new one each time";
+const FIXED_TOKEN = "pass a function as token";
 
-/** The name of a close in the protocol's table. */
-const nameOf = (code: number): string => RegExp(`^${code} (.+)`, "m").exec(CLOSE_NAMES)?.[1] ?? `close_${code}`;
+/** The name of a close. The protocol's own closes carry it as their reason. */
+const nameOf = (code: number, reason: string): string =>
+  CLOSE_NAMES[code] ?? (/^\w+$/.test(reason) ? reason : `close_${code}`);
 
 /** The server would close again in the same way. */
 export const isFinal = (code: number): boolean => FINAL_CLOSES.has(code) || (code >= 4500 && code <= 4999);
@@ -22,7 +23,7 @@ export const isFinal = (code: number): boolean => FINAL_CLOSES.has(code) || (cod
  * if they have nothing to add. `verdict` is the newest one about the player.
  */
 export function closeReason(code: number, reason: string, error: ErrorMessage | null, verdict: Verdict | null): Reason {
-  const name = nameOf(code);
+  const name = nameOf(code, reason);
   let why = code === TOKEN_EXPIRED ? FIXED_TOKEN : "";
   if (error !== null) why = `${error.message} (${error.code})`;
   if (code === BANNED && verdict !== null) why = verdict.reason;

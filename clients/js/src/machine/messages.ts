@@ -169,41 +169,9 @@ export type ClientMessage =
   | Action;
 
 type Check = (value: unknown) => boolean;
-interface Field {
-  readonly name: string;
-  readonly check: Check;
-  /** What it is if it is absent; undefined if it must not be. */
-  readonly absent: unknown;
-}
-
-/**
- * The fields of a message, as `name:kind`, or `name?kind` for one that may be absent, and is then `ABSENT[kind]`.
- *
- * Kinds: t text, i integer, p not negative, n integer or null, b boolean, f boolean that is false if absent, e events,
- * l list of texts, x anything, v the kind of a verdict, m limits.
- */
-const EVENT = "room:t offset:i prev:n ts:i data:x key?t epoch?t traceparent?t";
-const SHAPES: Readonly<Record<string, string>> = {
-  welcome: "session:t edge:t heartbeat_ms:i limits:m time:i player?t expires?i",
-  event: EVENT,
-  subscribed: "room:t epoch:t head:i recovered:b ts?p state?e state_complete?b recent?e id?i after?i by_time?f",
-  unsubscribed: "room:t id?i",
-  skipped: "room:t to:i count:i",
-  replayed: "room:t to:i ts?p",
-  occupancy: "room:t viewers:i complete?b",
-  members: "room:t players?l too_many?f complete?b",
-  members_changed: "room:t joined?l left?l complete?b",
-  refreshed: "expires:i id?i",
-  ack: "id:i",
-  nack: "id:i code:t message:t retry_ms?i",
-  verdict: "kind:v reason:t until?i",
-  error: "code:t message:t room?t id?i retry_ms?i",
-  goaway: "reconnect_ms:i reason:t",
-  beat: "",
-};
-/** The default of an integer here is 0; everywhere else it is null. */
-const LIMITS =
-  "message_bytes_max:i rooms_max:i action_bytes_max?z actions_window?z actions_burst?z action_interval_ms?z";
+/** What a field has to be, and what it is if it is absent; without that it must not be. */
+type Field = readonly [check: Check, absent?: unknown];
+type Shape = Readonly<Record<string, Field>>;
 
 const isText: Check = (value) => typeof value === "string";
 const isInteger: Check = Number.isInteger;
@@ -213,41 +181,84 @@ const listOf =
   (value) =>
     Array.isArray(value) && value.every(isElement);
 
-const CHECKS: Readonly<Record<string, Check>> = {
-  t: isText,
-  i: isInteger,
-  z: isInteger,
-  p: (value) => isInteger(value) && (value as number) >= 0,
-  n: (value) => value === null || isInteger(value),
-  b: isFlag,
-  f: isFlag,
-  e: listOf((event) => fits(event, EVENT)),
-  l: listOf(isText),
-  x: () => true,
-  v: (value) => isText(value) && /^(warn|mute|ban|pardon)$/.test(value as string),
-  m: (value) => fits(value, LIMITS),
+const text: Field = [isText];
+const textOrNull: Field = [isText, null];
+const integer: Field = [isInteger];
+const integerOrNull: Field = [isInteger, null];
+const integerOr0: Field = [isInteger, 0];
+const timeOrNull: Field = [(value) => isInteger(value) && (value as number) >= 0, null];
+const flag: Field = [isFlag];
+const flagOrTrue: Field = [isFlag, true];
+const flagOrFalse: Field = [isFlag, false];
+const texts: Field = [listOf(isText), []];
+
+const EVENT: Shape = {
+  room: text,
+  offset: integer,
+  prev: [(value) => value === null || isInteger(value)],
+  ts: integer,
+  data: [() => true],
+  key: textOrNull,
+  epoch: textOrNull,
+  traceparent: textOrNull,
+};
+const LIMITS: Shape = {
+  message_bytes_max: integer,
+  rooms_max: integer,
+  action_bytes_max: integerOr0,
+  actions_window: integerOr0,
+  actions_burst: integerOr0,
+  action_interval_ms: integerOr0,
+};
+const events: Field = [listOf((value) => fits(value, EVENT)), []];
+const SHAPES: Readonly<Record<string, Shape>> = {
+  welcome: {
+    session: text,
+    edge: text,
+    heartbeat_ms: integer,
+    limits: [(value) => fits(value, LIMITS)],
+    time: integer,
+    player: textOrNull,
+    expires: integerOrNull,
+  },
+  event: EVENT,
+  subscribed: {
+    room: text,
+    epoch: text,
+    head: integer,
+    recovered: flag,
+    ts: timeOrNull,
+    state: events,
+    state_complete: flagOrTrue,
+    recent: events,
+    id: integerOrNull,
+    after: integerOrNull,
+    by_time: flagOrFalse,
+  },
+  unsubscribed: { room: text, id: integerOrNull },
+  skipped: { room: text, to: integer, count: integer },
+  replayed: { room: text, to: integer, ts: timeOrNull },
+  occupancy: { room: text, viewers: integer, complete: flagOrTrue },
+  members: { room: text, players: texts, too_many: flagOrFalse, complete: flagOrTrue },
+  members_changed: { room: text, joined: texts, left: texts, complete: flagOrTrue },
+  refreshed: { expires: integer, id: integerOrNull },
+  ack: { id: integer },
+  nack: { id: integer, code: text, message: text, retry_ms: integerOrNull },
+  verdict: {
+    kind: [(value) => isText(value) && /^(warn|mute|ban|pardon)$/.test(value as string)],
+    reason: text,
+    until: integerOrNull,
+  },
+  error: { code: text, message: text, room: textOrNull, id: integerOrNull, retry_ms: integerOrNull },
+  goaway: { reconnect_ms: integer, reason: text },
+  beat: {},
 };
 
-const ABSENT: Readonly<Record<string, unknown>> = { z: 0, b: true, f: false, e: [], l: [] };
-
-const parsed = new Map<string, readonly Field[]>();
-
-function fieldsOf(shape: string): readonly Field[] {
-  const fields =
-    parsed.get(shape) ??
-    [...shape.matchAll(/(\w+)([:?])(.)/g)].map(([, name = "", mark, kind = ""]) => ({
-      name,
-      check: CHECKS[kind] as Check,
-      absent: mark === ":" ? undefined : (ABSENT[kind] ?? null),
-    }));
-  parsed.set(shape, fields);
-  return fields;
-}
-
-function fits(value: unknown, shape: string): boolean {
+/** Whether this has the shape. Fills in what is absent. */
+function fits(value: unknown, shape: Shape): boolean {
   if (typeof value !== "object" || value === null) return false;
   const message = value as Record<string, unknown>;
-  return fieldsOf(shape).every(({ name, check, absent }) => {
+  return Object.entries(shape).every(([name, [check, absent]]) => {
     const { [name]: field = absent } = message;
     message[name] = field;
     return field !== undefined && (field === absent || check(field));

@@ -184,7 +184,7 @@ export class RoomConnection implements SubscriptionOwner {
 }
 
 const closed = (): ConnectionClosed =>
-  new ConnectionClosed("the connection is closed; an action that was sent may be done");
+  new ConnectionClosed("the connection is closed");
 
 function checkRoom(room: string): void {
   if (!/^[a-z][a-z0-9_-]{0,31}:./su.test(room)) throw new BadArgument(`${room} is not a room: <feed>:<id>`);

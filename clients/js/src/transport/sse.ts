@@ -141,7 +141,7 @@ class StreamLink implements Link {
     const retryMs = Number(response.headers.get("retry-after") ?? Number.NaN) * 1000;
     if (status === 401) {
       this.#receive({ type: "error", code, message });
-      this.#closed(TOKEN_CLOSES[code] ?? CloseCode.UNAUTHORIZED, "");
+      this.#closed(...(TOKEN_CLOSES[code] ?? UNAUTHORIZED));
     } else {
       const isLater = status === 429 || status >= 500;
       this.#refuse(room, id, isLater ? "unavailable" : code, message, Number.isFinite(retryMs) ? retryMs : null);
@@ -211,9 +211,12 @@ class Silence {
   }
 }
 
-const TOKEN_CLOSES: Readonly<Record<string, number>> = {
-  token_expired: CloseCode.TOKEN_EXPIRED,
-  token_key_unknown: CloseCode.TOKEN_KEY_UNKNOWN,
+/** The closes of a WebSocket after errors about the token. */
+type Close = readonly [code: number, name: string];
+const UNAUTHORIZED: Close = [CloseCode.UNAUTHORIZED, "unauthorized"];
+const TOKEN_CLOSES: Readonly<Record<string, Close>> = {
+  token_expired: [CloseCode.TOKEN_EXPIRED, "token_expired"],
+  token_key_unknown: [CloseCode.TOKEN_KEY_UNKNOWN, "token_key_unknown"],
 };
 
 function parse(data: string): Record<string, unknown> | null {
