@@ -36,7 +36,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   const address = addressOf(url);
   const choice = new TransportChoice(options.transport ?? "auto");
   if (WebSocket === undefined && choice.current === "websocket") throw new BadArgument(NO_WEBSOCKET);
-  const clock = createClock();
   const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
   const session = new Session({
     agent,
@@ -48,39 +47,30 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     const { Acting } = await import("./shell/acting.js");
     return new Acting(session, actionsBufferMax, Math.random);
   });
-  const connection = new RoomConnection({
+  const endpoint = { url: address, codec, WebSocket: WebSocket as WebSocketConstructor };
+  const parts = {
     url: address,
     session,
-    clock,
+    clock: createClock(),
     store,
     eventsMax: eventsBufferMax,
     acting,
-    transport: () => choice.current,
-    wake: () => driver.wake(),
-  });
-  const driver = new Driver({
-    session,
-    clock,
     token: tokenSource(token),
     choice,
-    opener: transports(
-      choice,
-      (events) => openWebSocket({ url: address, codec, WebSocket: WebSocket as WebSocketConstructor }, events),
-      { url: address.replace("ws", "http"), fetch },
-    ),
-    report: () => connection.report(),
-  });
-  const stopListening = listenToPage({
-    hidden: () => store?.save(),
-    suspended: () => driver.tell((session, now) => session.suspend(now)),
-    awake: () => driver.tell((session, now) => session.awake(now)),
-    networkChanged: () => driver.tell((session, now) => session.networkChanged(now)),
-  });
+    opener: transports(choice, (events) => openWebSocket(endpoint, events), {
+      url: address.replace("ws", "http"),
+      fetch,
+    }),
+  };
+  const connection = new RoomConnection(parts, () => driver.wake());
+  const driver = new Driver(parts, () => connection.report());
+  const save = (): void => store?.save();
+  const stopListening = listenToPage(driver, save);
   if (token !== null) acting().catch(() => {}); // `act` tries again, and reports it
   connection.on("status", (status) => {
     if (status.state !== "closed") return;
     stopListening();
-    store?.save();
+    save();
   });
   if (options.onStatus) connection.on("status", options.onStatus);
   if (options.onVerdict) connection.on("verdict", options.onVerdict);

@@ -6,6 +6,7 @@ import { jsonOf } from "../machine/actions/json-of.js";
 import { parseCursor } from "../machine/rooms/cursor.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { Session } from "../machine/session.js";
+import type { TransportChoice } from "../transport/choice.js";
 import type {
   ActOptions,
   ConnectionEvents,
@@ -14,7 +15,6 @@ import type {
   Status,
   SubscribeOptions,
   SubscriptionEvents,
-  TransportName,
   Verdict,
 } from "../types.js";
 import type { Acting } from "./acting.js";
@@ -38,10 +38,8 @@ export interface ConnectionParts {
   readonly eventsMax: number;
   /** Where actions go. A page that only watches does not load its code. */
   readonly acting: () => Promise<Acting>;
-  /** What carries the current link. */
-  readonly transport: () => TransportName;
-  /** Look at the session soon. */
-  readonly wake: () => void;
+  /** Its current one carries the link. */
+  readonly choice: TransportChoice;
 }
 
 const NOTHING: Beginning = { cursor: null, state: [], stateComplete: true };
@@ -52,6 +50,7 @@ export class RoomConnection implements SubscriptionOwner {
   verdict: Verdict | null = null;
   readonly #parts: ConnectionParts;
   readonly #session: Session;
+  readonly #wake: () => void;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #subscriptions = new Set<RoomSubscription>();
   readonly #persisted = new WeakSet<RoomSubscription>();
@@ -62,10 +61,12 @@ export class RoomConnection implements SubscriptionOwner {
   /** Null until the first action. */
   #acting: Acting | null = null;
 
-  constructor(parts: ConnectionParts) {
+  /** `wake` is to look at the session soon. */
+  constructor(parts: ConnectionParts, wake: () => void) {
     this.url = parts.url;
     this.#parts = parts;
     this.#session = parts.session;
+    this.#wake = wake;
   }
 
   get serverTime(): number {
@@ -104,7 +105,7 @@ export class RoomConnection implements SubscriptionOwner {
     listen(subscription, options);
     if (persist) this.#persisted.add(subscription);
     this.#subscriptions.add(subscription);
-    this.#parts.wake();
+    this.#wake();
     return subscription;
   }
 
@@ -114,13 +115,13 @@ export class RoomConnection implements SubscriptionOwner {
     const json = jsonOf(data);
     this.#acting = await this.#parts.acting();
     this.#mustBeOpen();
-    this.#parts.wake();
+    this.#wake();
     return this.#acting.submit(room, kind, json, options?.traceparent);
   }
 
   close(): void {
     this.#session.close();
-    this.#parts.wake();
+    this.#wake();
     this.report();
   }
 
@@ -128,12 +129,12 @@ export class RoomConnection implements SubscriptionOwner {
     this.#session.rooms.unsubscribe(subscription.machine);
     this.#subscriptions.delete(subscription);
     subscription.end(null);
-    this.#parts.wake();
+    this.#wake();
   }
 
   pause(subscription: RoomSubscription, isBehind: boolean): void {
     this.#session.rooms.pause(subscription.machine, isBehind);
-    this.#parts.wake();
+    this.#wake();
   }
 
   /** Hand out everything that the session has to report. */
@@ -175,7 +176,7 @@ export class RoomConnection implements SubscriptionOwner {
     if (state === "waiting") return { state, reason: trouble as Reason, retryAt: this.#retryAt };
     if ((state !== "open" && state !== "leaving") || welcome === null) return { state: "connecting", reason: trouble };
     const { edge, player } = welcome;
-    return { state: "open", transport: this.#parts.transport(), edge, player, leaving: state === "leaving" };
+    return { state: "open", transport: this.#parts.choice.current, edge, player, leaving: state === "leaving" };
   }
 
   #mustBeOpen(): void {
@@ -183,8 +184,7 @@ export class RoomConnection implements SubscriptionOwner {
   }
 }
 
-const closed = (): ConnectionClosed =>
-  new ConnectionClosed("the connection is closed");
+const closed = (): ConnectionClosed => new ConnectionClosed("the connection is closed");
 
 function checkRoom(room: string): void {
   if (!/^[a-z][a-z0-9_-]{0,31}:./su.test(room)) throw new BadArgument(`${room} is not a room: <feed>:<id>`);

@@ -31,12 +31,11 @@ export interface DriverOptions {
   readonly choice: TransportChoice;
   /** What opens links over the transport of choice. Rejects if its code does not load. */
   readonly opener: () => Promise<OpenLink>;
-  /** Hand out what the session has to report. */
-  readonly report: () => void;
 }
 
 export class Driver {
   readonly #options: DriverOptions;
+  readonly #report: () => void;
   readonly #setAlarm: (at: number) => void;
   #attempt: Attempt | null = null;
   #isStepping = false;
@@ -44,8 +43,10 @@ export class Driver {
   #isRefreshing = false;
   #isLoading = false;
 
-  constructor(options: DriverOptions) {
+  /** `report` hands out what the session has to report. */
+  constructor(options: DriverOptions, report: () => void) {
     this.#options = options;
+    this.#report = report;
     this.#setAlarm = createAlarm(options.clock, (lateMs) =>
       this.tell((session, now) => lateMs > LATE_MS && session.awake(now)),
     );
@@ -81,13 +82,13 @@ export class Driver {
   }
 
   #step(): void {
-    const { session, clock, report } = this.#options;
+    const { session, clock } = this.#options;
     session.tick(clock());
-    report();
+    this.#report();
     this.#obey();
     if (this.#attempt?.isOpen) {
       for (const message of session.takeOutput(clock())) this.#attempt.link?.send(message);
-      report(); // an action may have turned out to be too large
+      this.#report(); // an action may have turned out to be too large
     }
     if (session.rooms.lacksExtras && !this.#isLoading) void this.#loadExtras();
     if (session.isTokenDue && !this.#isRefreshing) void this.#refresh();

@@ -5,38 +5,34 @@
  * some browsers only keep pages without one.
  */
 
-export interface PageListener {
-  /** The page may be gone after this: save what is to be saved. */
-  hidden(): void;
-  suspended(): void;
-  /** The page is back, or somebody looks at it again, or the network may be back. */
-  awake(): void;
-  networkChanged(): void;
-}
+import type { Driver } from "./driver.js";
 
-/** Call `listener`, until the function that is returned is called. */
-export function listenToPage(listener: PageListener): () => void {
+/** Tell the session what the page does, until the function that is returned is called. `save` what is to be kept. */
+export function listenToPage(driver: Driver, save: () => void): () => void {
   const end = new AbortController();
   const on = (target: EventTarget | undefined, name: string, call: (event: Event) => void): void =>
     target?.addEventListener?.(name, call, { signal: end.signal });
+  const suspend = (): void => driver.tell((session, now) => session.suspend(now));
+  /** The page is back, or somebody looks at it again, or the network may be back. */
+  const awake = (): void => driver.tell((session, now) => session.awake(now));
   const page = globalThis.document as Document | undefined;
   let wasOffline = false;
-  on(page, "visibilitychange", () => (page?.visibilityState === "hidden" ? listener.hidden() : listener.awake()));
-  on(page, "freeze", () => listener.suspended());
-  on(page, "resume", () => listener.awake());
+  on(page, "visibilitychange", () => (page?.visibilityState === "hidden" ? save() : awake()));
+  on(page, "freeze", suspend);
+  on(page, "resume", awake);
   on(globalThis, "pagehide", (event) => {
-    listener.hidden();
-    if ((event as PageTransitionEvent).persisted) listener.suspended();
+    save(); // the page may be gone after this
+    if ((event as PageTransitionEvent).persisted) suspend();
   });
   on(globalThis, "pageshow", (event) => {
-    if ((event as PageTransitionEvent).persisted) listener.awake();
+    if ((event as PageTransitionEvent).persisted) awake();
   });
   on(globalThis, "offline", () => {
     wasOffline = true;
   });
   on(globalThis, "online", () => {
-    if (wasOffline) listener.networkChanged();
-    else listener.awake();
+    if (wasOffline) driver.tell((session, now) => session.networkChanged(now));
+    else awake();
     wasOffline = false;
   });
   return () => end.abort();
