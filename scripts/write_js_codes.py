@@ -38,7 +38,7 @@ export type Recovery = "reconnect" | "retry" | "give_up";
 
 RECOVERY_HEAD = """\
 /**
- * Which errors and closes a client recovers from, and the names of some closes: what every page needs of the table of codes.
+ * Which errors and closes a client recovers from, and the names of some closes: what every page needs of the codes.
  *
  * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it. The rules for codes
  * that are not in it, since the server is newer, are in "Codes" of protocol/README.md.
