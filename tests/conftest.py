@@ -15,6 +15,7 @@ pytest_plugins = [
     "support.kafka_broker",
     "support.kafka_split",
     "support.redis_server",
+    "support.distribution",
 ]
 
 

@@ -76,17 +76,17 @@ def test_a_rule_set_that_is_too_mild_or_too_harsh_fails(
 def test_the_readmes_evaluation_can_be_run() -> None:
     """At a smaller size: the numbers in the README are those of the command as written there."""
     command = the_command("cheatwatch evaluate --players")
-    command[command.index("--players") + 1] = "100"
-    command[command.index("--minutes") + 1] = "5"
+    command[command.index("--players") + 1] = "20"
+    command[command.index("--minutes") + 1] = "2"
     done = run_process(*command, "--no-scenarios")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "0 of 100" in done.stdout
+    assert "0 of 20" in done.stdout
     assert "(0.00%)" in done.stdout
 
 
 def test_the_readmes_evaluation_of_a_file_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    size = ("--players", "100", "--minutes", "5", "--no-scenarios")
+    size = ("--players", "20", "--minutes", "2", "--no-scenarios")
     assert run([*the_command("cheatwatch evaluate --rules"), *size]) == 0
 
 

@@ -16,23 +16,23 @@ from playwright.async_api import Browser, expect
 
 from cli.processes import line_of, stop
 from matches.known import MADE_UP
-from project.test_distribution import ROOT
 from support.browser import open_page
+from support.distribution import ROOT
+from support.made_once import made_once
 from support.processes import environment
 from touchline_demo.cli.demo import new_key
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel's packages in a folder of their own."""
-    folder = tmp_path_factory.mktemp("installed")
-    wheels = tmp_path_factory.mktemp("wheels")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT)]
-    subprocess.run(build, capture_output=True, check=True)
-    (wheel,) = wheels.iterdir()
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder)]
-    subprocess.run([*install, str(wheel)], check=True)
-    return folder
+    (wheel,) = dist.glob("*.whl")
+
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder)]
+        subprocess.run([*pip, str(wheel)], check=True)
+
+    return made_once(tmp_path_factory, "installed", install)
 
 
 def demo(installed: Path, folder: Path, *args: str) -> Iterator["subprocess.Popen[str]"]:

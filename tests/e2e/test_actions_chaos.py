@@ -34,7 +34,7 @@ topic = "{TOPIC}"
 
 @pytest.mark.timeout(MINUTES_MAX * 60)
 @pytest.mark.parametrize(
-    "scenario", [Scenario(20, 6), pytest.param(Scenario(200, 120), marks=pytest.mark.long)], ids=["short", "full"]
+    "scenario", [Scenario(6, 6), pytest.param(Scenario(200, 120), marks=pytest.mark.long)], ids=["short", "full"]
 )
 async def test_what_is_acknowledged_is_in_the_log_and_read_once(
     scenario: Scenario,

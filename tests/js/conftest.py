@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from js.package import build_package
 from support.browser import browser
+from support.made_once import made_once
 from support.web_folder import served
 
 __all__ = ["browser"]  # a fixture
@@ -25,16 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the built package of the TypeScript SDK."""
-    folder = tmp_path_factory.mktemp("touchline")
-    asyncio.run(build_package(folder))
-    return folder
+    """The folder with the built package of the TypeScript SDK, and with pages for `site`."""
+
+    def build(folder: Path) -> None:
+        asyncio.run(build_package(folder))
+        shutil.copy(HERE / "sdk_page.html", folder)
+        (folder / "empty.html").touch()
+
+    return made_once(tmp_path_factory, "js-package", build)
 
 
 @pytest.fixture(scope="session")
 def site(package: Path) -> Iterator[str]:
     """The address of a page that has the package, for `js.sdk_page`."""
-    shutil.copy(HERE / "sdk_page.html", package)
-    (package / "empty.html").touch()
     with served(package) as address:
         yield f"{address}/sdk_page.html"

@@ -19,8 +19,9 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from js.consumer import Consumer, version_of
-from js.package import CLIENTS, ROOT, WITH_NODE, build_package, run
+from js.package import CLIENTS, ROOT, WITH_NODE, run
 from support.browser import open_page
+from support.made_once import made_once
 from support.node_fixture import DEADLINE_S, RunningNode, running_node
 from support.web_folder import served
 
@@ -37,19 +38,17 @@ def token() -> str:
 
 
 @pytest.fixture(scope="session")
-def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tarball(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packed package."""
-    folder = tmp_path_factory.mktemp("package")
     sources = CLIENTS / "js"
 
-    async def pack() -> None:
-        await build_package(folder)
+    def pack(folder: Path) -> None:
+        shutil.copytree(package / "dist", folder / "dist")
         for path in (sources / "package.json", sources / "LICENSE", *sources.glob("*.md")):
             shutil.copy(path, folder)
-        await run(WITH_NODE, "npm", "pack", "--loglevel=error", cwd=folder)
+        asyncio.run(run(WITH_NODE, "npm", "pack", "--loglevel=error", cwd=folder))
 
-    asyncio.run(pack())
-    (packed,) = folder.glob("*.tgz")
+    (packed,) = made_once(tmp_path_factory, "js-tarball", pack).glob("*.tgz")
     return packed
 
 

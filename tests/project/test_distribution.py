@@ -1,7 +1,5 @@
 """The contents of the wheel and of the source distribution, which are built for the test."""
 
-import subprocess
-import sys
 import tarfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -11,9 +9,9 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 
+from support.distribution import ROOT
 from touchline_protocol.version import __version__
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "touchline_protocol": ROOT / "protocol/touchline_protocol",
     "touchline_kafka": ROOT / "protocol/touchline_kafka",
@@ -23,16 +21,6 @@ PACKAGES = {
     "touchline_cheatwatch": ROOT / "clients/cheatwatch/touchline_cheatwatch",
     "touchline_demo": ROOT / "clients/demo/touchline_demo",
 }
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution and the wheel built from it, which shows that the former is complete."""
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    return out
 
 
 @pytest.fixture(scope="module")
