@@ -18,6 +18,9 @@ from support.redis_kinds import cli
 from support.redis_server import RedisServer
 from touchline_kafka.metadata.operations import Operation
 from touchline_server.cli.exit_codes import NOT_FOUND, USER_ERROR
+from touchline_server.config.settings import Settings
+from touchline_server.doctor.probes.kafka import look_at_kafka
+from touchline_server.doctor.probes.port import port_has_tls
 
 Factory = Callable[..., RedisServer]
 
@@ -169,6 +172,32 @@ def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
     code, found = findings(*away)
     assert code == NOT_FOUND
     assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()
+
+
+async def test_a_clock_that_is_wrong_shows_in_the_controllers_answer(kafka: KafkaBroker) -> None:
+    settings = Settings(log=f"kafka://{kafka.address}")
+    facts = await look_at_kafka(settings, [], clock_s=lambda: time.time() - 120)
+    assert facts.clock_off_s == pytest.approx(120, abs=1 + facts.round_trip_s)
+
+
+async def test_a_port_with_tls_is_told_from_one_without(kafka: KafkaBroker, redis: RedisServer) -> None:
+    assert await port_has_tls(["127.0.0.1:1", kafka.secure_address]) is True
+    assert await port_has_tls([kafka.address]) is False
+    assert await port_has_tls([f"127.0.0.1:{redis.port}"]) is False
+    assert await port_has_tls(["127.0.0.1:1"]) is None
+
+
+def test_a_replica_and_a_wrong_kind_of_port_are_named(
+    kafka: KafkaBroker, redis_factory: Factory, tmp_path: Path, topics: dict[str, str]
+) -> None:
+    primary = redis_factory()
+    replica = redis_factory("--replicaof", "127.0.0.1", str(primary.port))
+    options = f'log = "kafka://{kafka.address}"'
+    tables = f'[kafka]\ntls = true\nconnect_timeout_s = 0.2\n[redis]\nurl = "{replica.url}"'
+    code, found = findings(*written(tmp_path, topics, options, tables))
+    assert code == NOT_FOUND
+    errors = [key for key, one in found.items() if one["severity"] == "error"]
+    assert errors == [("kafka_tls", "kafka.tls"), ("redis_replica", "redis.url")]
 
 
 @pytest.mark.parametrize("log", ["nonsense", "redis://x", "/tmp/x.db", "sqlite:///a/folder/"])

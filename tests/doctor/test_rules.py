@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from touchline_server.config.keeper import KeeperSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.config.settings import Settings
+from touchline_server.config.tables import KafkaSettings
 from touchline_server.doctor.facts import (
     CertificateFacts,
     KafkaFacts,
@@ -116,6 +117,43 @@ def test_of_a_system_without_an_answer_nothing_else_is_said(trouble: Trouble) ->
 )
 def test_one_fact_of_redis_gives_one_finding(code: str, server: dict[str, Any]) -> None:
     assert of_redis(**server) == {code}
+
+
+def test_a_replica_and_a_full_redis_are_not_taken_for_missing_permissions() -> None:
+    replica = RedisServer(role="slave")
+    refused = {"SET": "READONLY You can't write against a read only replica.", "DEL": "READONLY"}
+    found = list(redis_findings(KAFKA, RedisFacts(servers=[replica], refused=refused)))
+    assert [one.code for one in found] == ["redis_replica"]
+    full = RedisServer(memory_max_bytes=100, memory_used_bytes=101)
+    refused = dict.fromkeys(("SET", "HSET"), "OOM command not allowed when used memory > 'maxmemory'.")
+    found = list(redis_findings(KAFKA, RedisFacts(servers=[full], refused=refused)))
+    assert [(one.code, one.severity) for one in found] == [("redis_full", Severity.ERROR)]
+
+
+@pytest.mark.parametrize(
+    ("tls", "port_has_tls", "code"),
+    [
+        (True, False, "kafka_tls"),
+        (False, True, "kafka_tls"),
+        (True, True, "kafka_away"),
+        (False, False, "kafka_away"),
+        (True, None, "kafka_away"),
+    ],
+)
+def test_a_port_with_tls_and_one_without_are_told_from_a_kafka_that_is_away(
+    tls: bool, port_has_tls: bool | None, code: str
+) -> None:
+    settings = KAFKA.model_copy(update={"kafka": KafkaSettings(tls=tls)})
+    facts = KafkaFacts(Trouble("no answer", is_refusal=False), port_has_tls)
+    assert [one.code for one in kafka_findings(settings, facts)] == [code]
+
+
+@given(off_s=st.floats(-100, 100), round_trip_s=st.floats(0, 50))
+def test_a_slow_controller_does_not_make_a_clock_wrong(off_s: float, round_trip_s: float) -> None:
+    topics = dict.fromkeys(uses(KAFKA), TOPIC)
+    facts = KafkaFacts(brokers=3, topics=topics, clock_off_s=off_s, round_trip_s=round_trip_s)
+    codes = {one.code for one in kafka_findings(KAFKA, facts)}
+    assert codes == ({"kafka_clock"} if abs(off_s) - round_trip_s > 2 else set())
 
 
 @given(off_s=st.floats(-100, 100), round_trip_s=st.floats(0, 50))

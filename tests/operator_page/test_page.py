@@ -87,6 +87,38 @@ async def test_an_operator_sees_a_slow_client_kicks_a_player_and_watches_a_room(
         await expect(board.row("room", "score")).to_contain_text('{"home":3}')
 
 
+async def test_a_key_that_cannot_be_sent_is_refused_and_spaces_around_one_are_not_part_of_it(
+    node: RunningNode, browser: Browser
+) -> None:
+    async with open_page(browser) as page:
+        board = Board(page, node.node.control_port)
+        await page.goto(board.url)
+        await board.sign_in("schlüssel")
+        await expect(page.locator("#key-problem")).not_to_be_empty(timeout=DEADLINE_MS)
+        await expect(page.locator("#key")).to_be_focused()
+        await board.sign_in(" secret ")
+        await expect(page.locator("#board")).to_be_visible(timeout=DEADLINE_MS)
+
+
+async def test_a_server_that_is_away_is_said_so_and_its_last_status_goes_on_when_it_is_back(
+    node: RunningNode, browser: Browser
+) -> None:
+    async with open_page(browser) as page:
+        board = Board(page, node.node.control_port)
+        await board.open(key="secret")
+        await expect(page.locator("#attention .good")).to_be_visible(timeout=DEADLINE_MS)
+        await page.route("**/v1/**", lambda route: route.abort())
+        await expect(page.locator("#attention .bad")).to_be_visible(timeout=SEEN_MS)
+        await page.click("#kick-any")
+        await page.fill("#kick [name=player]", "ada")
+        await page.click("#kick .danger")
+        await expect(page.locator("#kick .problem")).not_to_be_empty()
+        await page.unroute("**/v1/**")
+        await expect(page.locator("#attention .good")).to_be_visible(timeout=SEEN_MS)
+        await page.click("#kick .danger")
+        await expect(page.locator("#kick")).to_be_hidden(timeout=DEADLINE_MS)
+
+
 async def test_a_kick_does_not_shorten_a_verdict_and_a_single_process_is_not_drained(node: RunningNode) -> None:
     headers = {"Authorization": "Bearer secret"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{node.node.control_port}", headers=headers) as http:

@@ -35,9 +35,15 @@ class TopicFacts(NamedTuple):
 
 
 class KafkaFacts(NamedTuple):
-    """A cluster. With a ``trouble`` nothing else is known. ``racks`` are those that brokers are in."""
+    """A cluster. With a ``trouble`` nothing else is known, except for ``port_has_tls``.
+
+    That is whether the first port that takes connections has TLS; None if none does. ``racks`` are those that brokers
+    are in. ``clock_off_s`` is how far the controller's clock is ahead of this machine's, ``round_trip_s`` how sure that
+    is.
+    """
 
     trouble: Trouble | None = None
+    port_has_tls: bool | None = None
     brokers: int = 0
     racks: frozenset[str] = frozenset()
     topics: Mapping[str, TopicFacts] = {}
@@ -45,6 +51,8 @@ class KafkaFacts(NamedTuple):
     """When it was asked (Unix)."""
     group_trouble: Trouble | None = None
     """Why keepers could not use their consumer group."""
+    clock_off_s: float | None = None
+    round_trip_s: float = 0.0
 
 
 class RedisServer(NamedTuple):

@@ -21,7 +21,7 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 def paragraph(finding: Finding) -> str:
     """What is so, and in a second line the cure."""
-    found = f"{finding.severity.word}: {escaped(finding.subject)}: {escaped(finding.text)}."
+    found = f"{finding.severity.word}: {escaped(finding.subject)}: {escaped(finding.text).removesuffix('.')}."
     return f"{found}\n  {escaped(finding.cure)}  [{finding.code}]"
 
 

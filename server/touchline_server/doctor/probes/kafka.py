@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from touchline_kafka.address import servers_of
@@ -11,15 +11,19 @@ from touchline_kafka.cluster import Cluster
 from touchline_kafka.error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_retried
 from touchline_kafka.metadata.operations import Operation, allowed
+from touchline_kafka.metadata.quorum import QuorumRequest, controller_time_ms
 from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, newest_ms, topic_configs
 from touchline_kafka.topics import NO_LEADER, OBSTACLES
 from touchline_kafka.wire import MetadataRequest
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import KafkaFacts, TopicFacts, Trouble
+from touchline_server.doctor.probes.port import port_has_tls
 from touchline_server.doctor.rules.topics import RETENTION, TIMESTAMP_TYPE
 
 OPTIONS = (CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, RETENTION, TIMESTAMP_TYPE)
+CLOCK_S = 3.0
+"""How long the controller may take to tell its time."""
 NEWEST_S = 3.0
 """How long the newest records of a topic are waited for. They only show whether a clock is wrong."""
 
@@ -28,22 +32,37 @@ Answer: TypeAlias = tuple[Any, ...]
 
 
 async def look_at_kafka(
-    settings: Settings, names: Collection[str], *, readable: Collection[str] = (), group: str | None = None
+    settings: Settings,
+    names: Collection[str],
+    *,
+    readable: Collection[str] = (),
+    group: str | None = None,
+    clock_s: Callable[[], float] = time.time,
 ) -> KafkaFacts:
     """The facts about the cluster and its topics ``names``.
 
     Of those in ``readable`` the newest records are read. The consumer group is looked at unless ``group`` is None.
+    ``clock_s`` is this machine's clock (Unix).
     """
     try:
         cluster = Cluster(servers_of(settings.log), settings.kafka, connect_timeout_s=settings.kafka.connect_timeout_s)
         client = await cluster.connect()
+    except LogUnavailable as error:
+        return KafkaFacts(Trouble(str(error), is_refusal=False), await port_has_tls(servers_of(settings.log)))
     except OperatorError as error:
-        return KafkaFacts(trouble=Trouble(str(error), is_refusal=not isinstance(error, LogUnavailable)))
+        return KafkaFacts(Trouble(str(error), is_refusal=True))
     try:
         facts = await _facts(cluster, client, settings, names)
         newest = await _newest(cluster, facts, readable)
         trouble = None if group is None else await _group_trouble(cluster, group)
-        return facts._replace(topics=newest, now_ms=int(time.time() * 1000), group_trouble=trouble)
+        off_s, round_trip_s = await _clock_off(client, clock_s)
+        return facts._replace(
+            topics=newest,
+            now_ms=int(clock_s() * 1000),
+            group_trouble=trouble,
+            clock_off_s=off_s,
+            round_trip_s=round_trip_s,
+        )
     except REQUEST_ERRORS as error:
         return KafkaFacts(trouble=Trouble(describe(error), is_refusal=not is_retried(error)))
     finally:
@@ -73,6 +92,20 @@ async def _newest(cluster: Cluster, facts: KafkaFacts, readable: Collection[str]
             newest = await newest_ms(cluster, name, topic.partitions, timeout_s=NEWEST_S)
             topics[name] = topic._replace(newest_ms=newest)
     return topics
+
+
+async def _clock_off(client: Client, clock_s: Callable[[], float]) -> tuple[float | None, float]:
+    """How far the controller's clock is ahead, and how long it took to ask; None if this user may not know."""
+    node = next(broker.nodeId for broker in client.cluster.brokers())
+    began_s = clock_s()
+    try:
+        async with asyncio.timeout(CLOCK_S):
+            answer = await client.send(node, QuorumRequest())
+    except REQUEST_ERRORS:
+        return None, 0.0
+    ended_s = clock_s()
+    at_ms = controller_time_ms(answer)
+    return None if at_ms is None else at_ms / 1000 - (began_s + ended_s) / 2, ended_s - began_s
 
 
 def _topic(answer: Answer) -> TopicFacts:

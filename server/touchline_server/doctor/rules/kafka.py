@@ -8,20 +8,33 @@ from touchline_server.doctor.finding import Finding, Severity
 
 from .topics import topic_findings, uses
 
+CLOCK_S_MAX = 2.0
+"""Clocks that NTP keeps differ by milliseconds."""
+
 
 def kafka_findings(settings: Settings, facts: KafkaFacts) -> Iterator[Finding]:
     """What does not work with Kafka, or will not when a broker fails."""
     if facts.trouble is not None:
-        yield _no_answer(facts.trouble)
+        yield _no_answer(settings, facts.trouble, facts.port_has_tls)
         return
     yield from topic_findings(settings, uses(settings), facts)
     yield from _cluster(settings, facts)
 
 
-def _no_answer(trouble: Trouble) -> Finding:
+def _no_answer(settings: Settings, trouble: Trouble, port_has_tls: bool | None) -> Finding:
     if trouble.is_refusal:
         cure = "correct log, and tls, sasl_mechanism and the credentials under [kafka]: docs/kafka.md"
         return Finding(Severity.ERROR, "kafka_refused", "log", trouble.text, cure)
+    if port_has_tls is not None and port_has_tls != settings.kafka.tls:
+        text = f"the port in log has {'TLS' if port_has_tls else 'no TLS'}, and kafka.tls says otherwise"
+        cure = "set kafka.tls = false, or name the port of a listener with TLS in log"
+        if port_has_tls:
+            cure = "set kafka.tls = true, and kafka.ca_file unless a public authority has signed: docs/kafka.md"
+        return Finding(Severity.ERROR, "kafka_tls", "kafka.tls", text, cure)
+    if port_has_tls is not None:
+        text = f"something listens there, and does not answer as Kafka does: {trouble.text}"
+        cure = "correct the address in log, or sasl_mechanism under [kafka]: docs/kafka.md"
+        return Finding(Severity.ERROR, "kafka_away", "log", text, cure)
     cure = "start Kafka, or correct the address in log; brokers have to be reachable under their advertised.listeners"
     return Finding(Severity.ERROR, "kafka_away", "log", trouble.text, cure)
 
@@ -36,6 +49,16 @@ def _cluster(settings: Settings, facts: KafkaFacts) -> Iterator[Finding]:
             "kafka.rack",
             f"no broker is in the rack {rack}: {known}, so everything is read from leaders in other zones",
             "write the brokers' own names of zones, and set replica.selector.class on them: docs/kafka.md",
+        )
+    if facts.clock_off_s is not None and abs(facts.clock_off_s) - facts.round_trip_s > CLOCK_S_MAX:
+        ahead = "ahead of" if facts.clock_off_s > 0 else "behind"
+        yield Finding(
+            Severity.WARNING,
+            "kafka_clock",
+            "log",
+            f"the clock of Kafka's controller is {abs(facts.clock_off_s):.1f} s {ahead} that of this machine: windows, "
+            "latencies, and the ends of tokens and verdicts are wrong by as much",
+            "let NTP set both clocks (timedatectl set-ntp true)",
         )
     # A coordinator that is not there yet, as on a cluster without groups, comes by itself.
     if facts.group_trouble is not None and facts.group_trouble.is_refusal:

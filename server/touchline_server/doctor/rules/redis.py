@@ -11,6 +11,9 @@ from touchline_server.store.redis.eviction import SAFE_POLICY
 VERSION_MIN = (6, 2)
 FULL_SHARE = 0.8
 """Above this share of its memory, a busy evening may fill a Redis that refuses writes when it is full."""
+MORE_MEMORY = "raise maxmemory, or shorten keeper.room_idle_s"
+READ_ONLY, FULL = "READONLY", "OOM"
+"""How refusals begin that do not come from a missing permission."""
 CLOCK_S_MAX = 2.0
 """Clocks that NTP keeps differ by milliseconds. Workers count as dead 10 s after their last sign of life."""
 
@@ -24,15 +27,20 @@ def redis_findings(settings: Settings, facts: RedisFacts | None) -> Iterator[Fin
         yield _no_answer(facts)
         return
     for command, why in facts.refused.items():
-        yield Finding(
-            Severity.ERROR,
-            "redis_permission",
-            command,
-            f"the user in redis.url may not use it: {why}",
-            "give it the rules for edges of docs/fleet.md (ACL SETUSER)",
-        )
+        if not why.startswith((READ_ONLY, FULL)):
+            yield Finding(
+                Severity.ERROR,
+                "redis_permission",
+                command,
+                f"the user in redis.url may not use it: {why}",
+                "give it the rules for edges of docs/fleet.md (ACL SETUSER)",
+            )
+    is_full = any(why.startswith(FULL) for why in facts.refused.values())
+    if is_full:
+        text = "it is full, and refuses writes: rooms, presence and players are not kept"
+        yield Finding(Severity.ERROR, "redis_full", "maxmemory", text, MORE_MEMORY)
     for server in facts.servers:
-        yield from _server(server)
+        yield from _server(server, is_full=is_full)
     if facts.clock_off_s is not None and abs(facts.clock_off_s) - facts.round_trip_s > CLOCK_S_MAX:
         ahead = "ahead of" if facts.clock_off_s > 0 else "behind"
         yield Finding(
@@ -64,13 +72,13 @@ def _no_answer(facts: RedisFacts) -> Finding:
     return Finding(Severity.ERROR, "redis_away", "redis.url", facts.trouble.text, cure)
 
 
-def _server(server: RedisServer) -> Iterator[Finding]:
+def _server(server: RedisServer, *, is_full: bool) -> Iterator[Finding]:
     version = ".".join(map(str, server.version))
     if server.version and server.version[:2] < VERSION_MIN:
         text = f"Redis {version} lacks commands that Touchline uses"
         yield Finding(Severity.ERROR, "redis_old", "redis.url", text, "use Redis 6.2 or newer, or Valkey")
     if server.role not in (None, "master"):
-        text = f"redis.url names a {server.role}, which takes no writes"
+        text = "redis.url names a replica, which takes no writes"
         yield Finding(Severity.ERROR, "redis_replica", "redis.url", text, "name the primary, or set redis.sentinels")
     if server.policy not in (None, SAFE_POLICY):
         limited = server.memory_max_bytes > 0
@@ -79,10 +87,9 @@ def _server(server: RedisServer) -> Iterator[Finding]:
         severity = Severity.ERROR if limited else Severity.WARNING
         cure = "redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf"
         yield Finding(severity, "redis_evicts", "maxmemory-policy", text, cure)
-    if server.memory_max_bytes and server.memory_used_bytes > FULL_SHARE * server.memory_max_bytes:
+    if server.memory_max_bytes and server.memory_used_bytes > FULL_SHARE * server.memory_max_bytes and not is_full:
         share = 100 * server.memory_used_bytes / server.memory_max_bytes
         text = (
             f"{share:.0f} % of its memory is used ({server.memory_used_bytes:,} of {server.memory_max_bytes:,} bytes)"
         )
-        cure = "raise maxmemory, or shorten keeper.room_idle_s"
-        yield Finding(Severity.WARNING, "redis_full", "maxmemory", text, cure)
+        yield Finding(Severity.WARNING, "redis_full", "maxmemory", text, MORE_MEMORY)

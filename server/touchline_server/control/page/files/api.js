@@ -18,7 +18,7 @@ export class Refused extends Error {
 
 export const key = {
   get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
+  set: (value) => sessionStorage.setItem(KEY, value.trim()),
   forget: () => sessionStorage.removeItem(KEY),
 };
 
@@ -27,10 +27,31 @@ export const room = (name) => request(`rooms/${encodeURIComponent(name)}`);
 export const kick = (player, seconds, reason) => request("players/kick", { player, seconds, reason });
 export const drain = (worker) => request("workers/drain", { worker });
 
-/** A request that fails without an answer, or takes longer than this, throws another error than `Refused`. */
+/** The server did not answer, or something else did, such as a proxy. */
+export class NoAnswer extends Error {
+  constructor() {
+    super("The server does not answer.");
+  }
+}
+
 const TIMEOUT_MS = 8000;
 
+/** What an HTTP header can carry. A browser refuses to send anything else. */
+const SENDABLE = /^[\x21-\x7e]+$/;
+
+/** Throws `Refused`, or `NoAnswer`. */
 async function request(path, body) {
+  if (key.get() !== null && !SENDABLE.test(key.get())) {
+    throw new Refused(403, "key_wrong", "A key has neither spaces nor letters such as ü in it.");
+  }
+  try {
+    return await answered(path, body);
+  } catch (error) {
+    throw error instanceof Refused ? error : new NoAnswer();
+  }
+}
+
+async function answered(path, body) {
   const headers = {};
   if (key.get() !== null) headers.Authorization = `Bearer ${key.get()}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";

@@ -51,7 +51,7 @@ export function attention(status, restarts) {
     if (!up.has(worker)) continue;
     add("warn", "workers", `Worker ${worker} was replaced ${seconds((status.at_ms - atMs) / 1000)} ago`);
   }
-  if (status.connections >= 0.9 * status.connections_max) {
+  if (status.connections_max > 0 && status.connections >= 0.9 * status.connections_max) {
     add("warn", "", `${count(status.connections)} of at most ${count(status.connections_max)} connections`);
   }
   return found;

@@ -24,7 +24,7 @@ export function makeBoard() {
     showTiles(status);
     charts(status.history);
     tables.workers.alone = status.workers.length < 2;
-    tables.workers.show(status.workers);
+    tables.workers.show([...status.workers].sort(byName));
     tables.partitions.show([...status.partitions].sort(byTrouble));
     tables.slow.show(status.slow_clients);
     tables.rooms.most = Math.max(1, ...status.rooms.map((one) => one.clients));
@@ -35,7 +35,13 @@ export function makeBoard() {
   };
 }
 
+const byName = (one, other) => one.worker.localeCompare(other.worker, "en", { numeric: true });
 const byTrouble = (one, other) => isBehind(other) - isBehind(one) || other.lag - one.lag;
+
+/** Says that the server does not answer, in place of what needed attention before. */
+export function showSilence(since) {
+  showAttention([{ tone: "bad", where: "", text: `No answer from the server: everything below is as of ${since}` }]);
+}
 
 function showAttention(found) {
   const lines = found.map(({ tone, where, text }) => {
@@ -119,7 +125,7 @@ function slowClients() {
       { title: "Client", text: (row) => row.player ?? row.address ?? `connection ${row.connection}`, hint: where },
       { title: "Behind for", name: NUMBER, text: (row) => seconds(row.behind_s) },
       { title: "Offsets", name: NUMBER_WIDE, text: (row) => compact(row.behind_offsets) },
-      { title: "Room", name: WIDE, text: (row) => row.room ?? "–" },
+      { title: "Room", name: WIDE, text: (row) => row.room ?? "–", hint: (row) => row.room ?? "" },
       { title: "Unsent", name: NUMBER_WIDE, text: (row) => bytes(row.unsent_bytes) },
       { title: "Worker", name: WIDE, text: (row) => row.worker },
       { title: "", name: "do", button: (row) => (row.player ? "Kick" : ""), press: (row) => kickDialog(row.player) },
@@ -127,14 +133,14 @@ function slowClients() {
   });
 }
 
-const where = (row) => `connection ${row.connection} of ${row.worker}, from ${row.address ?? "an unknown address"}`;
+const where = (row) => `${row.player === null ? "" : `${row.player}: `}connection ${row.connection} of ${row.worker}, from ${row.address ?? "an unknown address"}`;
 
 function rooms() {
   const table = new Table(part("rooms"), {
     key: (row) => row.room,
     empty: "Nobody is in a room",
     columns: [
-      { title: "Room", text: (row) => row.room },
+      { title: "Room", text: (row) => row.room, hint: (row) => row.room },
       { title: "Clients", name: "number bar", text: (row) => count(row.clients), share: (row) => row.clients / table.most },
       { title: "Last event", name: NUMBER, text: (row) => (row.newest_ms ? `${seconds(Math.max(0, table.nowMs - row.newest_ms) / 1000)} ago` : "none") },
       { title: "", name: "do", button: () => "Watch", press: (row) => watchRoom(row.room) },

@@ -1,8 +1,9 @@
 // The page's life: asks for the key if the server wants one, then reads the status again and again, and shows it.
 
 import * as api from "./api.js";
-import { makeBoard } from "./board.js";
+import { makeBoard, showSilence } from "./board.js";
 import { kickDialog } from "./dialogs.js";
+import { time } from "./format.js";
 import { watchRoom } from "./room.js";
 
 /** Between the end of a read and the next one. The page has to show trouble within 5 s, and another process may take
@@ -15,6 +16,7 @@ const readiness = document.getElementById("readiness");
 const forget = document.getElementById("forget");
 let show;
 let timer;
+let shownMs;
 
 document.getElementById("host").textContent = location.host;
 document.getElementById("kick-any").addEventListener("click", () => kickDialog());
@@ -36,7 +38,7 @@ forget.addEventListener("click", () => {
 });
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && !board.hidden) read();
+  if (!document.hidden && signIn.hidden) read();
 });
 
 read();
@@ -52,6 +54,7 @@ async function read() {
     }
     say("bad", error instanceof api.Refused ? error.message : "no answer");
     board.classList.add("stale");
+    if (shownMs !== undefined) showSilence(time(shownMs));
   }
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(read, EVERY_MS);
@@ -64,6 +67,7 @@ function shown(status) {
   forget.hidden = api.key.get() === null;
   show ??= makeBoard();
   show(status);
+  shownMs = Date.now();
   if (status.ready) say("good", "ready");
   else say("bad", "not ready");
 }
