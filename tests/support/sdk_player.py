@@ -41,12 +41,14 @@ class SdkPlayer:
             actions_buffer_max=actions_buffer_max,
         )
 
-    async def act(self, client: touchline.Client, number: int, kind: str = "tap") -> TouchlineError | None:
+    async def act(
+        self, client: touchline.Client, number: int, kind: str = "tap", **fields: float
+    ) -> TouchlineError | None:
         """Act, and note the outcome. Returns the error, if it is not an acknowledgement."""
         acted = Acted(self.name, number, UNANSWERED, time.time() * 1000, room=self._room, kind=kind)
         self.acted.append(acted)
         try:
-            receipt = await client.act(self._room, kind, {"number": number})
+            receipt = await client.act(self._room, kind, {"number": number, **fields})
         except ActionRefused as error:
             self.acted.append(acted._replace(code=error.code))
             return error

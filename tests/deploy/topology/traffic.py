@@ -6,6 +6,7 @@ They are those of the cluster run (tests/cluster), on the feeds of the compose f
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -19,12 +20,14 @@ from cluster.producers import Numbers, Publisher
 from cluster.scene import Feed, rooms_of
 from cluster.truth import Truth
 from support.sdk_player import SdkActionReader, SdkPlayer, logged_actions
+from touchline.errors import ActionRefused
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Joined, Received, Settled, Trace
 from touchline_loadtest.measure.actions.reader import read_actions
+from touchline_protocol.codes import MUTED
 from touchline_protocol.messages import Deliver
 
 FEEDS = (Feed("match", 8), Feed("score", 8))
@@ -38,12 +41,14 @@ BUFFER_ACTIONS = 2_000
 SETTLED_S = 90.0
 """How long after the last fault everything has to have arrived."""
 POLL_S = 0.1
+IMPOSSIBLE_SCORE = 1e9
+"""Beyond `rules.score.score_max` of deploy/cheatwatch.toml."""
 
 
 class Player(SdkPlayer):
-    """A player who acts at a steady rate, and does not wait for answers."""
+    """A player who acts about as regularly as a person, and does not wait for answers."""
 
-    async def play(self, port: int, over: asyncio.Event) -> None:
+    async def play(self, port: int, over: asyncio.Event, random: Random) -> None:
         """Act until ``over``, then wait for all answers."""
         client = self.client(f"ws://127.0.0.1:{port}/ws", actions_buffer_max=BUFFER_ACTIONS)
         async with client, asyncio.TaskGroup() as group:
@@ -51,6 +56,19 @@ class Player(SdkPlayer):
             while not over.is_set():
                 number += 1
                 group.create_task(self.act(client, number))
+                await asyncio.sleep(random.uniform(0.5, 1.5) / ACTIONS_HZ)
+
+
+class Bot(SdkPlayer):
+    """A player whose score cannot be."""
+
+    async def play(self, port: int) -> None:
+        """Cheat until the verdict has arrived, which refuses an action."""
+        async with self.client(f"ws://127.0.0.1:{port}/ws", actions_buffer_max=BUFFER_ACTIONS) as client:
+            for number in itertools.count(1):
+                error = await self.act(client, number, "score", score=IMPOSSIBLE_SCORE)
+                if isinstance(error, ActionRefused) and error.code == MUTED.code:
+                    return
                 await asyncio.sleep(1 / ACTIONS_HZ)
 
 
@@ -66,6 +84,8 @@ class Traffic:
         self._traces: list[Trace] = []
         self._watchers = [watcher for number, room in enumerate(ROOMS) for watcher in self._watchers_of(room, number)]
         self._players = [Player(f"player-{number}", ROOMS[number], secret) for number in range(4)]
+        self._secret = secret
+        self._bots: list[Bot] = []
         self._over = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._live = SdkActionReader(kafka, ACTIONS_TOPIC, "live-detector")
@@ -82,7 +102,7 @@ class Traffic:
             for publisher in self._publishers:
                 self._start(f"publisher of {publisher.feed.name}", publisher.run())
             for player in self._players:
-                self._start(player.name, player.play(self._port, self._over))
+                self._start(player.name, player.play(self._port, self._over, self._random))
             self._start("live detector", self._live.read())
             yield
             await self._settle()
@@ -99,6 +119,18 @@ class Traffic:
         await self._until(
             "client gets no new events", lambda: [t.client for t in self._traces if _newest(t) < since_ms]
         )
+
+    async def until_judged(self) -> None:
+        """Wait until somebody who cheats from now on is muted: edge, Kafka, cheatwatch, Kafka and edge have to work."""
+        bot = Bot(f"bot-{len(self._bots)}", ROOMS[0], self._secret)
+        self._bots.append(bot)
+        try:
+            async with asyncio.timeout(SETTLED_S):
+                await bot.play(self._port)
+        except TimeoutError:
+            self.breaches.append(Breach("not_judged", bot.name, f"no verdict after {len(bot.acted)} answers"))
+        else:
+            self.counts["bots muted"] += 1
 
     def _watchers_of(self, room: str, number: int) -> Sequence[Watcher]:
         other = ROOMS[(number + 3) % len(ROOMS)]
@@ -138,15 +170,15 @@ class Traffic:
             self._rooms += truth.rooms(publisher.feed, publisher.sent)
             self.breaches += [Breach("lost", str(event.number), "acknowledged") for event in truth.lost(publisher)]
             self.counts["events acknowledged"] += len(publisher.acked)
-        for name, task in self._tasks.items():
-            if task.done() and (error := task.exception()) is not None:
-                self.breaches.append(Breach("ended", name, repr(error)))
 
     async def _check_actions(self) -> None:
         logged = logged_actions(await read_actions(self._kafka, ACTIONS_TOPIC))
         entries = {each.action for each in logged}
         await self._until("action was not handed out", lambda: list(entries - set(self._live.seen)))
-        acted = [each for player in self._players for each in player.acted]
+        acted = [each for player in (*self._players, *self._bots) for each in player.acted]
+        for player in self._players:
+            if wrongly := [each for each in player.acted if each.code == MUTED.code]:
+                self.breaches.append(Breach("accused", player.name, str(wrongly[0])))
         self.breaches += check_actions(acted, logged, {"live detector": self._live.seen})
         self.counts["actions acknowledged"] = sum(not each.code for each in acted)
 
@@ -162,9 +194,15 @@ class Traffic:
         self.counts["started over"] = sum(isinstance(item, Joined) and not item.recovered for item in items)
 
     async def _until(self, complaint: str, unfinished: Callable[[], Sequence[object]]) -> None:
-        """Wait until nothing is unfinished. The run goes on after that, since the checks say more."""
+        """Wait until nothing is unfinished. The run goes on after that, since the checks say more.
+
+        It ends at once with the error of a client or publisher that has failed, for which nobody has to wait.
+        """
         began_s = time.monotonic()
-        while (left := unfinished()) and time.monotonic() < began_s + SETTLED_S:  # noqa: ASYNC110
+        while (left := unfinished()) and time.monotonic() < began_s + SETTLED_S:
+            for task in self._tasks.values():
+                if task.done():
+                    task.result()
             await asyncio.sleep(POLL_S)
         if left:
             self.breaches.append(Breach("not_settled", str(left[0]), f"{len(left)} x {complaint}"))
