@@ -17,6 +17,7 @@ need buildah buildah
 need mmdebstrap mmdebstrap
 need promtool prometheus
 need systemd-analyze systemd
+need systemd-nspawn systemd-container
 if [ ${#missing[@]} -gt 0 ]; then
     scripts/apt_install.sh "the files in deploy/ are checked with them" "${missing[@]}"
 fi

@@ -58,10 +58,16 @@ class Command(NamedTuple):
 def commands() -> Iterator[Command]:
     """All commands of the pages, in order."""
     for page in PAGES:
-        for _, block in BLOCK.findall(page.read_text("utf-8")):
-            for line in block.replace("\\\n", " ").splitlines():
-                if text := line.strip():
-                    yield Command(page, re.sub(r"\s+", " ", text))
+        for text in block_commands(page.read_text("utf-8")):
+            yield Command(page, text)
+
+
+def block_commands(text: str) -> Iterator[str]:
+    """The commands in the blocks of a page, or of a part of one, in order; continued lines are one."""
+    for _, block in BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.strip():
+                yield re.sub(r"\s+", " ", line.strip())
 
 
 def commands_checked(how: How) -> list[Command]:
