@@ -1,4 +1,4 @@
-"""Every command of deploy/README.md and deploy/upgrading.md is run by a check, or listed there as one that is not."""
+"""Every command of deploy/*.md, and of pages that these link to, is run by a check, or listed as one that is not."""
 
 import re
 import subprocess
@@ -8,20 +8,36 @@ import pytest
 
 from deploy.chart import HELM
 from deploy.image import ROOT, built_image
-from deploy.page import CHECKS, Command, commands, commands_checked
+from deploy.page import CHECKS, Command, block_commands, commands, commands_checked, inline_commands, pages
 
+HELM_COMMANDS = [each for each in commands_checked("helm") if len(each.words) > 2]
 README = (ROOT / "deploy/README.md").read_text("utf-8")
 
 
-def test_every_command_is_checked_in_one_way_or_listed() -> None:
-    assert len(list(commands())) > 40
+def test_every_command_of_the_pages_is_checked_in_some_way() -> None:
+    assert len(list(commands())) > 80
+    assert {page.name for page in pages()} >= {"runbook.md", "proxies.md", "kafka.md", "fleet.md", "operations.md"}
+    assert [f"{each.page.name}: {each.text}" for each in commands() if each.how is None] == []
+
+
+def test_every_way_of_checking_is_used() -> None:
     unused = [pattern for pattern, _ in CHECKS if not any(re.match(pattern, each.text) for each in commands())]
     assert unused == []
+
+
+def test_commands_that_are_not_checked_are_listed_on_the_page() -> None:
     unchecked = README.partition("What is **not** checked")[2]
     for command in commands_checked("not"):
         words = command.words
         name = " ".join(words[:2]) if words[0] == "helm" else words[0]
         assert f"`{name}" in unchecked, command.text
+
+
+def test_a_command_that_nobody_knows_is_noticed() -> None:
+    text = "Run `touchline topics --config x`, or:\n\n```sh\nreboot now \\\n  --force  # really\n```\n"
+    found = [*block_commands(text), *inline_commands(text)]
+    assert found == ["reboot now --force", "touchline topics --config x"]
+    assert [Command(Path("x.md"), each).how for each in found] == [None, "machine"]
 
 
 def test_every_folder_and_page_is_on_the_page() -> None:
@@ -31,28 +47,12 @@ def test_every_folder_and_page_is_on_the_page() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", commands_checked("helm"), ids=lambda each: each.words[1])
+@pytest.mark.parametrize("command", HELM_COMMANDS, ids=lambda each: each.words[1])
 def test_helm_does_what_the_page_says(command: Command) -> None:
     words = command.words
     kubernetes = ("--kube-version", "1.34.0")
     done = subprocess.run([HELM, *words[1:], *kubernetes], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.long
-def test_files_are_installed_as_the_page_says(tmp_path: Path) -> None:
-    """In another folder than the machine's own, and without the user, who is not created."""
-    for folder in ("etc/systemd/system", "etc/sysctl.d", "etc/security/limits.d", "opt"):
-        (tmp_path / folder).mkdir(parents=True)
-    for command in commands_checked("files"):
-        text = command.text.replace("/root/touchline", str(ROOT)).replace("-g touchline", "")
-        text = re.sub(r"(?<=\s)/(etc|opt)/", rf"{tmp_path}/\1/", text)
-        done = subprocess.run(text, shell=True, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "opt/touchline/bin/pip").exists()
-    assert (tmp_path / "etc/touchline/touchline.toml").stat().st_mode & 0o777 == 0o640
-    assert (tmp_path / "etc/systemd/system/touchline-.service.d/10-common.conf").exists()
-    assert (tmp_path / "etc/security/limits.d/touchline.conf").exists()
 
 
 @pytest.mark.long
