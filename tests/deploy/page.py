@@ -39,7 +39,7 @@ CHECKS: tuple[tuple[str, How], ...] = (
     (r"export TOUCHLINE_AUTH__HS256_SECRET=", "elsewhere"),
     # By tests/loadtest/planner/test_plan_command.py.
     (r"\.venv/bin/python -m touchline_loadtest ", "elsewhere"),
-    # They take minutes: whoever changes what they measure runs them.
+    # They take minutes, and their documents name the machine on which they were run.
     (r"make (loadtest|fleet-run|rolling-restart)", "elsewhere"),
     (r"(KAFKA|SITE|COPIES)=", "machine"),
     (r"(apt-get|useradd|ln|sed|echo|env|export|systemctl|journalctl|install|cp) ", "machine"),

@@ -4,6 +4,7 @@ Then the commands of the other pages, in the same machine.
 """
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,12 @@ PLACEHOLDERS = {
     "PLAYER": "alice",
     "--log URL": "--log kafka://127.0.0.1:9092",
 }
-STREAM_ENDED, TIMED_OUT = 28, 124
+STREAM_ENDED = 28
 ENDLESS = re.compile(r"touchline (serve|keeper|tail) |curl -N ")
-SERVER = re.compile(r"timeout \d+ touchline (serve|keeper) ")
-ENDLESS_S = 8
+SERVER = re.compile(r"until_shown \S+ touchline (serve|keeper) ")
 SHOWN = {
     "curl --no-buffer ": '{"home": 1, "away": 0}',
-    "curl -N ": '{"home": 1, "away": 0}',
+    "curl -N ": '"home"',
     "touchline tail ": '"home"',
     "curl -i ": "HTTP/2 404",
     "-d '": '"offsets"',
@@ -53,7 +53,13 @@ START_REDIS = (
 )
 """What keepers need, and the page does not say how to install."""
 KEEPER_READY = ("curl --retry 60 --retry-all-errors --silent --show-error --fail http://127.0.0.1:8082/readyz",)
+UNTIL_SHOWN = """until_shown() {
+    shown=$1; shift; "$@" >/tmp/shown 2>&1 & pid=$!
+    for look in $(seq 900); do grep --quiet --fixed-strings -e "$shown" /tmp/shown && break; sleep 0.1; done
+    kill $pid; wait $pid; cat /tmp/shown; grep --quiet --fixed-strings -e "$shown" /tmp/shown
+}"""
 AT_HOME = (
+    UNTIL_SHOWN,
     "cd /etc/touchline",
     "ln -s /root/touchline/deploy deploy",
     "echo 127.0.0.1 live.localhost >>/etc/hosts",
@@ -73,10 +79,10 @@ def written_by_user(command: str) -> str:
 
 
 def written_later(command: str) -> str:
-    """A command of another page with this user's values. One that would never end has little time."""
+    """A command of another page with this user's values. One that would never end does so once it has shown enough."""
     for placeholder, value in PLACEHOLDERS.items():
         command = command.replace(placeholder, value)
-    return f"timeout {ENDLESS_S} {command}" if ENDLESS.match(command) else command
+    return f"until_shown {shlex.quote(shown_by(command))} {command}" if ENDLESS.match(command) else command
 
 
 def wrong(outcomes: list[Outcome]) -> list[Outcome]:
@@ -87,12 +93,11 @@ def wrong(outcomes: list[Outcome]) -> list[Outcome]:
 
 
 def code_of(command: str) -> int:
-    if command.startswith("timeout "):
-        return TIMED_OUT
     return STREAM_ENDED if "--max-time" in command else 0
 
 
 def shown_by(command: str) -> str:
+    """What a command has to print."""
     return next((shown for part, shown in SHOWN.items() if part in command), "")
 
 

@@ -42,7 +42,7 @@ SETTLED_S = 90.0
 """How long after the last fault everything has to have arrived."""
 POLL_S = 0.1
 IMPOSSIBLE_SCORE = 1e9
-"""Beyond `rules.score.score_max` of deploy/cheatwatch.toml."""
+"""This is more than `rules.score.score_max` of deploy/cheatwatch.toml."""
 
 
 class Player(SdkPlayer):
