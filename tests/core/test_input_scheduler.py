@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from support.core_edge import CLIENT, RATES, CoreClient, CoreEdge, record
 from touchline_protocol.messages import Action, ClientMessage, Error, Refresh, RoomRequest, Subscribe, Unsubscribe
 from touchline_server.core.clocks import LoopMs
-from touchline_server.core.input_scheduler import CALM_UNITS, DECAY_MS, InputBudget, InputScheduler
+from touchline_server.core.input_scheduler import CALM_UNITS, DECAY_MS, SLOW_READS_PER_STEP, InputBudget, InputScheduler
 from touchline_server.core.rate import Rate
 
 TURN, SHARE = 8, 3
@@ -49,6 +50,7 @@ def test_an_honest_client_is_answered_within_a_number_of_turns_that_the_flooders
     turns = 0
     while not (answers := honest.take()):
         edge.turn()
+        edge.step()
         turns += 1
     assert isinstance(answers[0], Error)
     assert answers[0].id == 7
@@ -66,6 +68,7 @@ def test_a_client_that_sends_little_is_answered_in_the_next_turn_however_many_fl
     honest = edge.client()
     while any(sent - len(client.unserved) <= CALM_UNITS for client in clients):
         edge.turn()
+        edge.step()
     honest.take()
     for number in range(5):
         edge.turn()
@@ -101,6 +104,7 @@ def test_a_client_that_has_flooded_is_calm_again_after_some_seconds() -> None:
             turns.spend(name, 5 * CALM_UNITS)
         for _ in range(10):
             assert not list(turns.take_turn(beside_flush=False))
+            assert not list(turns.take_step(beside_flush=False))
         assert not turns.may_serve("floods")
         if turns.may_serve("flooded"):
             calm_at.append(second)
@@ -167,22 +171,25 @@ def test_a_turn_exceeds_its_budget_and_a_share_by_one_frame_at_most_and_everybod
     served = sum(sender.serve() for sender in senders)
     assert served < 2 * (turn + largest)
     all_served, most = served, turn
-    while turns.has_waiting:
+    for take in cycle((turns.take_turn, turns.take_step)):
+        if not turns.has_waiting and not turns.wants_step:
+            break
         total = 0
         waiting = [sender for sender in senders if sender.works]
         budget = beside_flush if is_beside_flush else turn
         most += budget
-        for effect in turns.take_turn(beside_flush=is_beside_flush):
+        for effect in take(beside_flush=is_beside_flush):
             served = effect.owner.serve()
-            assert 0 < served < share + largest
-            waited[effect.owner] = 0
-            waiting.remove(effect.owner)
+            assert served < share + largest
+            if served:  # not one that has become busy, and waits with the others that are
+                waited[effect.owner] = 0
+                waiting.remove(effect.owner)
             total += served
         all_served += total
         assert all_served < 2 * (most + largest)  # in both lanes
         for sender in waiting:
             waited[sender] += 1
-            assert waited[sender] <= 1 + len(senders) * (share + largest) / budget
+            assert waited[sender] <= 3 + 2 * len(senders) * (share + largest) / budget
     assert not any(sender.works for sender in senders)
 
 
@@ -194,3 +201,35 @@ def test_a_connection_that_is_gone_is_not_served_any_more() -> None:
     turns.lost(gone)
     assert [effect.owner for effect in turns.take_turn(beside_flush=False)] == [other]
     assert not turns.has_waiting
+
+
+def test_slow_requests_are_read_from_a_few_at_each_step_in_their_order() -> None:
+    turns: InputScheduler[int] = InputScheduler(InputBudget())
+    for owner in range(20):
+        turns.wait_for_rest(owner)
+    turns.lost(0)
+    assert not turns.has_waiting
+    read: list[int] = []
+    while turns.wants_step:
+        step = [effect.owner for effect in turns.take_step(beside_flush=False)]
+        assert 0 < len(step) <= SLOW_READS_PER_STEP
+        read += step
+    assert read == [*range(1, 20)]
+
+
+def test_a_flood_waits_for_steps_and_turns_are_for_the_others() -> None:
+    turns: InputScheduler[str] = InputScheduler(InputBudget(calm=4, newcomers=4, busy=4, beside_flush=4, connection=9))
+    turns.spend("flood", CALM_UNITS + 1)
+    for _ in range(CALM_UNITS):
+        assert not list(turns.take_turn(beside_flush=False))
+    turns.spend("flood", 4 * 10)
+    turns.wait("flood")
+    assert turns.wants_step
+    assert not turns.has_waiting
+    for _ in range(100):
+        assert not list(turns.take_turn(beside_flush=False))
+        assert turns.may_serve("calm")
+    steps = 1
+    while not [effect.owner for effect in turns.take_step(beside_flush=False)]:
+        steps += 1
+    assert steps == 10

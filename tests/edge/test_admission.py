@@ -16,7 +16,8 @@ from touchline_protocol import codes
 from touchline_protocol.messages import Beat, Error, RoomRequest, Subscribe
 from touchline_server.config.listener.admission import AdmissionSettings
 from touchline_server.config.tables import RatesSettings
-from touchline_server.edge.handshake import REQUEST_BYTES_MAX, RETRY_AFTER_MS
+from touchline_server.edge.requests.handshake import RETRY_AFTER_MS
+from touchline_server.edge.requests.opening import REQUEST_BYTES_MAX
 from touchline_server.web.proxy_protocol import SIGNATURE
 
 HANDSHAKE_S = 0.3

@@ -15,7 +15,7 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Beat, Error, Event, Goaway, Skipped, Subscribed
 from touchline_server.core.clients.client import ClientState
 from touchline_server.core.log import CaughtUp, TopicOpened
-from touchline_server.edge.event_stream import RETRY_MS
+from touchline_server.edge.requests.event_stream import RETRY_MS
 
 RECEIVE_BYTES = 4096
 LAG_S_MAX = 600  # longer than a test

@@ -19,7 +19,7 @@ from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Settled, Trace
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Subscribed
-from touchline_server.edge import event_stream, handshake
+from touchline_server.edge.requests import event_stream, handshake
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # the browser's loop
 

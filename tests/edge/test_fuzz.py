@@ -21,7 +21,7 @@ from support.node_fixture import RunningNode, client_frame, running_node
 from support.thoroughness import examples
 from support.waiting import eventually
 from touchline_protocol.messages import Event
-from touchline_server.edge import event_stream
+from touchline_server.edge.requests import event_stream
 from touchline_server.web.policy import WebPolicy
 
 FIELDS_OF_PLAYERS = ("token", "session", "kind", "data", "prev")

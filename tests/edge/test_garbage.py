@@ -53,7 +53,7 @@ def of_connections() -> Counter[str]:
     kinds = Counter(f"{type(found).__module__}.{type(found).__name__}" for found in gc.get_objects())
     names = (
         "touchline_server.edge.connection",
-        "touchline_server.edge.handshake",
+        "touchline_server.edge.requests",
         "touchline_server.core",
         "websockets",
     )

@@ -1,6 +1,7 @@
 """TLS on the edge's own port keeps every promise that is kept without it."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -17,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from support.certificates import Authority, Issued
 from support.log_lines import log_lines
-from support.node_fixture import Client, RunningNode, running_node
+from support.node_fixture import Client, RawClient, RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
@@ -291,3 +292,30 @@ def _copy(pair: Issued, files: Issued) -> None:
         temporary = target.with_suffix(".new")
         shutil.copy(source, temporary)
         temporary.replace(target)
+
+
+async def send_in_pieces(client: RawClient, data: bytes, piece_bytes: int) -> None:
+    for start in range(0, len(data), piece_bytes):
+        await client.send_bytes(data[start : start + piece_bytes])
+        await asyncio.sleep(0)
+
+
+async def test_a_tls_handshake_in_pieces_is_answered(pair: Issued, trust: ssl.SSLContext) -> None:
+    async with running_node(tls=tls(pair)) as node, node.raw() as client:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        layer = trust.wrap_bio(incoming, outgoing)
+        while True:
+            try:
+                layer.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await send_in_pieces(client, outgoing.read(), 25)
+                incoming.write(await client.read_some())
+        layer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
+        await send_in_pieces(client, outgoing.read(), 25)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            incoming.write(await client.read_some())
+            with contextlib.suppress(ssl.SSLWantReadError):
+                answer += layer.read()
+        assert answer.startswith(b"HTTP/1.1 426 ")

@@ -13,7 +13,7 @@ from touchline_server.cli import exit_codes
 from touchline_server.control.connection import NOT_HTTP
 from touchline_server.control.openapi import STREAM_REFUSALS
 from touchline_server.control.refusals import REFUSALS
-from touchline_server.edge.handshake import ADVICE
+from touchline_server.edge.requests.opening import ADVICE
 from touchline_server.server_log.rendering import LIBRARY_MESSAGE, OWN_MESSAGE
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 

@@ -16,7 +16,7 @@ from websockets.http11 import Request
 from touchline_protocol import messages
 from touchline_protocol.codecs import BY_SUBPROTOCOL
 from touchline_protocol.messages import Action, ClientMessage, Message, ServerMessage
-from touchline_server.edge import event_stream
+from touchline_server.edge.requests import event_stream
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 DOCUMENT: dict[str, Any] = yaml.safe_load((PROTOCOL / "asyncapi.yaml").read_text("utf-8"))

@@ -36,7 +36,7 @@ from touchline_protocol.records import REASONS
 from touchline_protocol.rooms import FORBIDDEN
 from touchline_protocol.server_codecs import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
-from touchline_server.edge import event_stream
+from touchline_server.edge.requests import event_stream
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 TEXT = (PROTOCOL / "README.md").read_text("utf-8")

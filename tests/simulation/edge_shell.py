@@ -17,7 +17,7 @@ from touchline_server.core.clients.limits import ClientLimits
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.edge_limits import EdgeLimits
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, FindOffset, LoadRoom, ReadLog, ServeInput
-from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget
+from touchline_server.core.input_scheduler import FRAME_WORK, STEP_MS, InputBudget
 from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
 from touchline_server.core.players.action_queue import ActionLimits
 from touchline_server.core.presence.board import PresenceLimits
@@ -157,6 +157,7 @@ class EdgeShell:
         self._poll_us = options.poll_us
         self._reader = LogReader(log, log.time_ms - WINDOW_MS)
         self._turn_scheduled = False
+        self._step_scheduled = False
         self._poll_scheduled = False
         self._appending = False
         self._requests: deque[ReadLog | AskLogEnd | FindOffset] = deque()
@@ -202,6 +203,9 @@ class EdgeShell:
             self._turn_scheduled = True
             busy_us = self.world.between(0, BUSY_US) if self.world.chance(0.1) else 0
             self._later(TURN_US + busy_us, self._turn)
+        if self.core.wants_step and not self._step_scheduled:
+            self._step_scheduled = True
+            self._later(STEP_MS * MS_US, self._step)
         if self.core.actions.has_pending and not self._appending:
             self._append()
 
@@ -244,6 +248,10 @@ class EdgeShell:
     def _turn(self) -> None:
         self._turn_scheduled = False
         self.perform(self.core.turn(self.world.now))
+
+    def _step(self) -> None:
+        self._step_scheduled = False
+        self.perform(self.core.step(self.world.now))
 
     def _tick(self) -> None:
         self.perform(self.core.tick(self.world.now))

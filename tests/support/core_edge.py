@@ -168,9 +168,13 @@ class CoreEdge:
         self.perform(self.core.turn(self.now, budget))
 
     def run(self) -> None:
-        """Take turns until there is nothing left to do."""
-        while self.core.wants_turn:
+        """Take turns and steps until there is nothing left to do."""
+        while self.core.wants_turn or self.core.wants_step:
             self.turn()
+            self.step()
+
+    def step(self) -> None:
+        self.perform(self.core.step(self.now))
 
     def tick(self) -> None:
         self.perform(self.core.tick(self.now))

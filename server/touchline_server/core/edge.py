@@ -8,7 +8,7 @@ the shell performs a `Delivery`, transports may report `paused`; while it perfor
     accepted, opened,        │                              ├─► Close, Abort
     received, paused,        ├─► EdgeCore ──► effects ──────┼─► ServeInput    to go on with a client's messages
     resumed, ended, lost ────┤      │                       ├─► ReadLog       ──► log_read
-    turn, tick ──────────────┘      ├─► `actions`           ├─► AskLogEnd     ──► log_end
+    turn, step, tick ────────┘      ├─► `actions`           ├─► AskLogEnd     ──► log_end
                                     └─► `input`             ├─► FindOffset    ──► offset_found
                                                             └─► LoadRoom      ──► room_loaded
 
@@ -17,7 +17,8 @@ Rules:
 1. Effects come from generators or lists. Each is performed before the next is asked for, so that the core knows of the
    flow control that a write set off before it decides anything else.
 2. ``wants_turn`` says whether `turn` has something to do. A shell takes turns as long as it has, and serves its sockets
-   and its log in between. `input` says how much of what clients have sent is served between two turns.
+   and its log in between. `input` says how much of what clients have sent is served between two turns. ``wants_step``
+   and `step` are the same for work that nobody has to wait for: `STEP_MS` pass between two of them.
 3. The time is passed in, and names of sessions are injected. The same inputs have the same effects.
 """
 
@@ -66,9 +67,7 @@ from .write_scheduler import Budget, WriteScheduler
 
 
 class EdgeCore(Generic[Owner]):
-    """One edge.
-
-    ``make_name`` gives a session its name. ``clock`` is a fine one, in seconds: it tells how long the shell was away
+    """One edge. ``make_name`` gives a session its name. ``clock`` is a fine one, in seconds: it tells how long the shell was away
     between two turns. ``verdicts_topic`` is None if no verdicts are enforced; all other topics are feeds'.
     """
 
@@ -102,7 +101,6 @@ class EdgeCore(Generic[Owner]):
         self.replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency, limits.move_margin_ms)
         self.loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
-        self._lagging: dict[Client[Owner], None] = {}  # and clients that were, until somebody asks
         self.admission: Admission[Owner] = Admission(limits.admission)
 
     def reload(self, limits: EdgeLimits) -> None:
@@ -117,7 +115,7 @@ class EdgeCore(Generic[Owner]):
 
     @property
     def has_read_log(self) -> bool:
-        """Whether each topic was read to where it ended at the start, as far as it can be, or is known not to exist."""
+        """Whether each topic was read to its end of the start, as far as it can be, or is known not to exist."""
         return not self._topics_behind
 
     def log_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
@@ -152,10 +150,7 @@ class EdgeCore(Generic[Owner]):
     @property
     def lagging(self) -> list[Client[Owner]]:
         """The clients that take nothing, or are not live in all rooms where they were."""
-        over = [client for client in self._lagging if client.state is ClientState.CLOSED or client.late_since() is None]
-        for client in over:
-            del self._lagging[client]
-        return list(self._lagging)
+        return self._liveness.lagging()
 
     @property
     def owners(self) -> list[Owner]:
@@ -236,7 +231,7 @@ class EdgeCore(Generic[Owner]):
     def paused(self, client: Client[Owner], now: Now) -> None:
         """A client takes no more: it becomes a cursor."""
         client.pause(now.loop_ms)
-        self._lagging[client] = None
+        self._liveness.paused(client)
 
     def resumed(self, client: Client[Owner]) -> None:
         """A client takes again, and catches up."""
@@ -259,9 +254,6 @@ class EdgeCore(Generic[Owner]):
     def lost(self, owner: Owner, now: Now) -> None:
         """A connection is gone. Its client, if it had one, has left."""
         self.admission.lost(owner, now.loop_ms)
-        client = self._liveness.clients.get(owner)
-        if client is not None:
-            self._lagging.pop(client, None)
         self._liveness.lost(owner)
         self.input.lost(owner)
 
@@ -273,6 +265,11 @@ class EdgeCore(Generic[Owner]):
         catches_up = self._catch_up.has_work or self.replays.has_work
         rooms = self.hub.has_ready or self._scheduler.has_large
         return catches_up or rooms or self.input.has_waiting or self._drain.has_work
+
+    @property
+    def wants_step(self) -> bool:
+        """Whether `step` has something to do, once `STEP_MS` have passed."""
+        return self.input.wants_step or self._liveness.has_late
 
     @property
     def pending_bytes(self) -> int:
@@ -309,6 +306,11 @@ class EdgeCore(Generic[Owner]):
             yield from self._drain.take_turn(now)
         yield from self.input.take_turn(beside_flush=self._scheduler.has_large)
         self._scheduler.end_turn()
+
+    def step(self, now: Now) -> Iterator[Effect[Owner]]:
+        """Do a little of the work that floods, slow requests and late connections make."""
+        yield from self._liveness.end_late(now)
+        yield from self.input.take_step(beside_flush=self._scheduler.has_large)
 
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """What the time has brought; to be called every `liveness.TICK_MS`."""

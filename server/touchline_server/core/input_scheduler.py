@@ -2,6 +2,7 @@
 
 Between two turns an edge does a bounded amount of work for what clients send. A connection that still has input when
 its share or the turn's budget is used up waits, unread, and is served in a later turn. Those that wait take turns.
+Input that nobody has to wait for is not even served in turns, which follow each other at once, but in steps of time.
 
 Work is counted in units of roughly 20 us: a frame is one, whatever its kind (a ping, a fragment), and so is each KiB,
 each room that a message asks for or leaves, and each refusal. A hundred rooms fit into one message, so to count
@@ -12,14 +13,17 @@ Rules:
 1. Connections that sent much lately (`CALM_UNITS`) have a lane of their own, and its budget: a client that floods waits
    behind other floods, and a client that joins, acts or refreshes its token does not. So have newcomers, since a client
    that is closed for flooding can connect again: it delays other newcomers, and nobody who is there already.
+   The busy lane is served once per `STEP_MS`, so all floods together take a sixth of the core, and not all of it.
 2. A frame is served whole, and its work is known afterwards, so a budget can be exceeded by one frame. The excess is
    taken off the budgets of the lane's next turns.
 3. In a lane, those that wait are served in the order in which they began to: whatever the others send, a connection
    waits for no more turns than a share and a frame of each of them can fill.
-4. Nothing here is per delivery, and nothing is kept for a connection that has sent nothing for some seconds.
+4. A request that comes in pieces costs a read for each. After `PROMPT_PIECES`, the connection is read from in steps,
+   a few at each, and what has come meanwhile is one piece.
+5. Nothing here is per delivery, and nothing is kept for a connection that has sent nothing for some seconds.
 
 Worked example: 20 clients ask for 100 rooms in a loop, at 100 units each time, and one acts. The busy lane serves one
-such message, owes 92 units, and pauses for twelve turns. The client that acts is served in each of them, at once.
+such message, owes 84 units, and pauses for six steps, 12 ms. The client that acts is served meanwhile, at once.
 """
 
 from collections import OrderedDict
@@ -46,29 +50,40 @@ CALM_UNITS = 128
 """Work that leaves a connection in the calm lane: within about a second, 2.5 ms of CPU. A client that connects and asks
 for a hundred rooms needs 111, and one that acts 20 times per second needs 40."""
 
+STEP_MS = 2
+"""How often floods, slow requests and late connections are served. Each step is short, so that it delays an event by
+less than the event takes through the network, and rare enough that a step that has nothing to do costs nothing."""
+
+PROMPT_PIECES = 2
+"""Pieces of a request that are read at once. A request of 1 KiB comes in one, with a long token in two or three."""
+
+SLOW_READS_PER_STEP = 3
+"""Connections with slow requests that are read from in a step. A read takes about 30 us. One phone on a bad link waits
+for a step; beside thousands of connections that send byte by byte it waits for its turn, as they do."""
+
 DECAY_MS = 1000
 """How often the work that was done for a connection is halved. A newcomer is one for up to twice as long."""
 
 
 class InputBudget(NamedTuple):
-    """Units of work between two turns: of all connections of a lane together, and of one.
+    """Units of work between two turns, or steps for ``busy``: of all connections of a lane together, and of one.
 
     ``calm``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no more than another
-    room does. ``newcomers``, ``busy``: an action needs some four turns to be answered, and an event as many from Kafka
-    to the sockets, so turns have to be short while others flood.
+    room does. ``newcomers``: an action needs some four turns to be answered, and an event as many from Kafka to the
+    sockets, so turns have to be short while others flood. ``busy``: 16 in 2 ms are 8,000 messages per second.
     ``beside_flush``: each lane while a large flush is under way, which takes many turns: 8 units make a slice of 0.8
     ms a fifth longer. ``connection``: a client that connects and joins a room needs 11, and should not wait.
     """
 
     calm: int = 32
     newcomers: int = 16
-    busy: int = 8
+    busy: int = 16
     beside_flush: int = 8
     connection: int = 16
 
 
 class _Lane(Generic[Owner]):
-    """Connections that share a budget. ``left``: units until the next turn; negative if it was exceeded."""
+    """Connections that share a budget. ``left``: units until it is filled again; negative if it was exceeded."""
 
     __slots__ = ("budget", "left", "waiting")
 
@@ -78,6 +93,9 @@ class _Lane(Generic[Owner]):
         # In the order in which they are served. Not a dict, which would look for its first entry past all that were
         # deleted before.
         self.waiting: OrderedDict[Owner, None] = OrderedDict()
+
+    def fill(self, units: int) -> None:
+        self.left = min(self.left, 0) + units
 
     def serve(self, connections: int) -> Iterator[ServeInput[Owner]]:
         for _ in range(connections):
@@ -96,6 +114,7 @@ class InputScheduler(Generic[Owner]):
         self._newcomers: _Lane[Owner] = _Lane(budget.newcomers)
         self._busy: _Lane[Owner] = _Lane(budget.busy)
         self._lanes = (self._calm, self._newcomers, self._busy)
+        self._slow: OrderedDict[Owner, None] = OrderedDict()
         self._held: dict[Owner, bool] = {}  # whether it has input that waits
         self._spent: dict[Owner, int] = {}  # since the last turn
         self._recent: dict[Owner, int] = {}  # lately, see `DECAY_MS`
@@ -106,7 +125,12 @@ class InputScheduler(Generic[Owner]):
     @property
     def has_waiting(self) -> bool:
         """Whether a connection waits for its turn."""
-        return any(lane.waiting for lane in self._lanes)
+        return bool(self._calm.waiting or self._newcomers.waiting)
+
+    @property
+    def wants_step(self) -> bool:
+        """Whether a connection waits for a step."""
+        return bool(self._busy.waiting or self._slow)
 
     @property
     def overspent(self) -> int:
@@ -136,6 +160,10 @@ class InputScheduler(Generic[Owner]):
         else:
             self._lane(owner).waiting[owner] = None
 
+    def wait_for_rest(self, owner: Owner) -> None:
+        """A connection's request comes in pieces: it is read from again when its turn comes, in a step."""
+        self._slow[owner] = None
+
     def hold(self, owner: Owner) -> None:
         """Serve nothing more of a connection until `release`: the core has yet to answer what came before."""
         self._held.setdefault(owner, False)
@@ -149,6 +177,7 @@ class InputScheduler(Generic[Owner]):
         """A connection is gone."""
         for lane in self._lanes:
             lane.waiting.pop(owner, None)
+        self._slow.pop(owner, None)
         self._held.pop(owner, None)
         self._new.discard(owner)
         self._new_before.discard(owner)
@@ -158,13 +187,22 @@ class InputScheduler(Generic[Owner]):
     def take_turn(self, *, beside_flush: bool) -> Iterable[ServeInput[Owner]]:
         """A turn begins: serve those that wait, the first of each lane first, as far as the lane's budget goes."""
         self._spent.clear()
-        for lane in self._lanes:
-            lane.left = min(lane.left, 0) + (self._budget.beside_flush if beside_flush else lane.budget)
-        return self._serve_waiting() if self.has_waiting else ()
+        for lane in (self._calm, self._newcomers):
+            lane.fill(self._budget.beside_flush if beside_flush else lane.budget)
+        return self._serve(self._calm, self._newcomers) if self.has_waiting else ()
 
-    def _serve_waiting(self) -> Iterator[ServeInput[Owner]]:
-        # Each is served once: those that wait again during this turn, in whichever lane, have had their share of it.
-        for lane, connections in [(lane, len(lane.waiting)) for lane in self._lanes]:
+    def take_step(self, *, beside_flush: bool) -> Iterator[ServeInput[Owner]]:
+        """`STEP_MS` have passed: serve floods, and read on from slow requests. Call this while it `wants_step`."""
+        self._spent.clear()
+        self._busy.fill(self._budget.beside_flush if beside_flush else self._budget.busy)
+        yield from self._serve(self._busy)
+        for _ in range(min(len(self._slow), SLOW_READS_PER_STEP)):
+            owner, _ = self._slow.popitem(last=False)
+            yield ServeInput(owner)
+
+    def _serve(self, *lanes: _Lane[Owner]) -> Iterator[ServeInput[Owner]]:
+        # Each is served once: those that wait again meanwhile, in whichever lane, have had their share.
+        for lane, connections in [(lane, len(lane.waiting)) for lane in lanes]:
             yield from lane.serve(connections)
 
     def tick(self, now_ms: LoopMs) -> None:

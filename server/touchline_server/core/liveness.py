@@ -27,11 +27,11 @@ REFUSED_CONNECTIONS_MAX = 64
 """Connections beyond ``connections_max`` that are kept for the moment that it takes to refuse them by an answer. Any
 further ones are cut, so that the process always has files left for its log and its control plane."""
 
-LATE_PER_TICK = 100
-LATE_SHARE = 50
-"""How many late connections a tick ends: a hundred, or a fiftieth of those that have a deadline if that is more. To end
-one takes tens of microseconds, so all of 5,000 that came together would delay everybody else by as many milliseconds.
-The last of them is ended 5 s late instead. A share keeps pace with a flood of any size."""
+LATE_PER_STEP = 2
+LATE_SHARE = 2_500
+"""How many late connections are ended at once: two, or this share of those that have a deadline if that is more. To end
+one takes tens of microseconds, so all of 5,000 that came together would delay everybody else by hundreds of
+milliseconds. The last of them is ended 5 s late instead. A share keeps pace with a flood of any size."""
 
 _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
@@ -58,6 +58,9 @@ class Liveness(Generic[Owner]):
         # Insertion-ordered, since each kind has one time limit: the next to be late is always the first.
         self._greeting: dict[Owner, LoopMs] = {}
         self._ending: dict[Owner, LoopMs] = {}
+        self.has_late = False
+        """Whether connections are late that `end_late` has yet to end."""
+        self._lagging: dict[Client[Owner], None] = {}  # and clients that were, until somebody asks
         self._round: list[Owner] = []
         self._round_step = 0
 
@@ -80,18 +83,38 @@ class Liveness(Generic[Owner]):
 
     def lost(self, owner: Owner) -> None:
         """A connection is gone."""
-        self.clients.pop(owner, None)
+        client = self.clients.pop(owner, None)
+        if client is not None:
+            self._lagging.pop(client, None)
         self._greeting.pop(owner, None)
         self._ending.pop(owner, None)
 
-    def tick(self, now: Now) -> Iterator[Effect[Owner]]:
-        """What the time has brought. Call this every `TICK_MS`."""
-        for owner in _take_late(self._greeting, now.loop_ms):
+    def paused(self, client: Client[Owner]) -> None:
+        """A client takes no more."""
+        self._lagging[client] = None
+
+    def lagging(self) -> list[Client[Owner]]:
+        """The clients that take nothing, or are not live in all rooms where they were."""
+        over = [client for client in self._lagging if client.state is ClientState.CLOSED or client.late_since() is None]
+        for client in over:
+            del self._lagging[client]
+        return list(self._lagging)
+
+    def end_late(self, now: Now) -> Iterator[Effect[Owner]]:
+        """End a few connections whose time is up. Call this every `STEP_MS` while it ``has_late``."""
+        greeting, more_greet = _take_late(self._greeting, now.loop_ms)
+        ending, more_end = _take_late(self._ending, now.loop_ms)
+        self.has_late = more_greet or more_end
+        for owner in greeting:
             client = self.clients.get(owner)
             self.ending(owner, now.loop_ms)  # also if it is not a WebSocket yet, and has nothing to be closed with
             yield Close(owner, codes.HELLO_TIMEOUT) if client is None else client.close(codes.HELLO_TIMEOUT, now)
-        for owner in _take_late(self._ending, now.loop_ms):
+        for owner in ending:
             yield Abort(owner)
+
+    def tick(self, now: Now) -> Iterator[Effect[Owner]]:
+        """What the time has brought. Call this every `TICK_MS`."""
+        yield from self.end_late(now)
         if not self._round:
             self._round = list(self.clients)
             ticks = self._limits.heartbeat_ms / 2 / TICK_MS
@@ -119,13 +142,18 @@ class Liveness(Generic[Owner]):
             yield Abort(owner, NO_ACK)
 
 
-def _take_late(deadlines: dict[Owner, LoopMs], now_ms: LoopMs) -> list[Owner]:
+def _take_late(deadlines: dict[Owner, LoopMs], now_ms: LoopMs) -> tuple[list[Owner], bool]:
+    """Take those that are ended now; returns them, and whether there are more that are late."""
     late: list[Owner] = []
-    most = max(LATE_PER_TICK, len(deadlines) // LATE_SHARE)
+    has_more = False
+    most = max(LATE_PER_STEP, len(deadlines) // LATE_SHARE)
     for owner, deadline in deadlines.items():
-        if deadline > now_ms or len(late) == most:
+        if deadline > now_ms:
+            break
+        if len(late) == most:
+            has_more = True
             break
         late.append(owner)
     for owner in late:
         del deadlines[owner]
-    return late
+    return late, has_more

@@ -21,7 +21,7 @@ from touchline_server.core.effects import Notice
 from touchline_server.web.proxy_protocol import Fault
 
 from .driver import Peer
-from .handshake import reason_of
+from .requests.handshake import reason_of
 
 logger = structlog.get_logger("touchline.edge")
 

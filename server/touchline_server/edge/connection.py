@@ -28,21 +28,22 @@ from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.frames import OP_BINARY
-from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
 from touchline_server.core.clients.client import Client
 from touchline_server.core.counters.edge import BY_SERVER
 from touchline_server.core.effects import Notice
-from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
+from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, PROMPT_PIECES, UNIT_BYTES
 from touchline_server.core.players.grants import Grant
 from touchline_server.web.addresses import Endpoint, parse_address
 from touchline_server.web.proxy_protocol import Fault
 
-from . import client_log, event_stream, handshake
+from . import client_log
 from .context import Context, RecentEnd
 from .driver import Peer
 from .input_buffer import InputBuffer
 from .kernel import error_name, last_ack_ms
+from .message_buffer import BadMessage, MessageBuffer
+from .requests import event_stream, handshake
+from .requests.opening import Opening, break_cycles
 
 
 class Connection(asyncio.Protocol):
@@ -53,11 +54,11 @@ class Connection(asyncio.Protocol):
         "_context",
         "_ended",
         "_endpoint",
-        "_fragments",
         "_has_eof",
         "_input",
         "_is_open",
         "_is_waiting",
+        "_messages",
         "_opening",
         "_paused",
         "_player",
@@ -85,8 +86,8 @@ class Connection(asyncio.Protocol):
         self._is_waiting = False
         self._step: Callable[[], None] | None = None
         self._input = InputBuffer()
-        self._fragments: list[bytes] | None = None
-        self._opening: handshake.Opening | None = None
+        self._messages = MessageBuffer()
+        self._opening: Opening | None = None
         self._protocol: ServerProtocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
     def serve_input(self) -> None:
         """Serve what the client has sent, as far as the core allows."""
         turns = self._context.core.input
-        self._is_waiting = False
+        self._is_waiting = has_served = False
         while self._input and not self._paused:
             if not turns.may_serve(self):
                 self._is_waiting = True
@@ -122,12 +123,22 @@ class Connection(asyncio.Protocol):
                 self._context.wake()
                 return
             turns.spend(self, self._serve_some())
+            has_served = True
         if self._paused:
             return
         if self._has_eof:
             self._serve_eof()
+        elif has_served and self._opening is not None and self._opening.pieces >= PROMPT_PIECES:
+            self.wait_for_rest()
         else:
             self.transport.resume_reading()
+
+    def wait_for_rest(self) -> None:
+        """What begins the connection comes in pieces: read the next one when the turn for that comes."""
+        self._is_waiting = True
+        self.transport.pause_reading()
+        self._context.core.input.wait_for_rest(self)
+        self._context.wake()
 
     def serve_turn(self) -> None:
         """Its turn has come: serve what has waited."""
@@ -166,7 +177,7 @@ class Connection(asyncio.Protocol):
         self._leave()
         self._context.lost(self)
         if self._protocol is not None:
-            handshake.break_cycles(self._protocol)
+            break_cycles(self._protocol)
 
     def pause_writing(self) -> None:
         """The client takes no more: it becomes a cursor."""
@@ -287,11 +298,9 @@ class Connection(asyncio.Protocol):
         is_stream = protocol is None and self._client is not None
         if self._ended or is_stream:
             return FRAME_WORK + len(self._input.take_all()) // UNIT_BYTES
-        if protocol is None:
-            # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
-            self._opening = self._context.entrance.opening()
-            protocol = self._protocol = self._opening.protocol
-        if self._opening is not None:
+        if protocol is None or self._opening is not None:
+            if self._opening is None:
+                self._opening = self._context.entrance.opening()
             data = self._input.take_all()
             self._open(self._opening, data)
             return OPENING_WORK if self._opening is None else FRAME_WORK + len(data) // UNIT_BYTES
@@ -305,7 +314,7 @@ class Connection(asyncio.Protocol):
             self._serve(self._protocol)
         self.transport.close()
 
-    def _open(self, opening: handshake.Opening, data: bytes) -> None:
+    def _open(self, opening: Opening, data: bytes) -> None:
         """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
         if opening.is_tls(data):
             client_log.tls_refused(self.number, self.address)
@@ -318,17 +327,20 @@ class Connection(asyncio.Protocol):
             self._end()
             return
         self._input.add(opening.receive(data))
-        for event in opening.protocol.events_received():
+        protocol = self._protocol = opening.protocol
+        if protocol is None:
+            return
+        for event in protocol.events_received():
             if isinstance(event, Request):
                 self._opening = None
-                self._context.entrance.answer(self, opening, event)
+                self._context.entrance.answer(self, protocol, event)
                 return
         if not self._ended:
             self.transport.write(opening.error_response())
-            if opening.protocol.rejected is not None:
-                client_log.handshake_refused(self.number, opening.protocol.rejected, "", self.address)
-                self.count_refusal(handshake.reason_of(opening.protocol.rejected, ""))
-        self.write_out(opening.protocol)
+            if protocol.rejected is not None:
+                client_log.handshake_refused(self.number, protocol.rejected, "", self.address)
+                self.count_refusal(handshake.reason_of(protocol.rejected, ""))
+        self.write_out(protocol)
 
     def _serve(self, protocol: ServerProtocol) -> int:
         """Serve what was parsed: a frame, its error, or the end. Returns how many bytes of payload there were."""
@@ -345,40 +357,20 @@ class Connection(asyncio.Protocol):
         return size_bytes
 
     def _take(self, frame: Frame) -> None:
-        """Put fragments together; data frames of the codec's kind are messages."""
+        """Data frames make messages; websockets answers the others."""
         client = self._client
         if client is None or frame.opcode is Opcode.CLOSE:
             return
         if frame.opcode in (Opcode.PING, Opcode.PONG):
             self._context.perform(self._context.core.control_frame_received(client, self._context.now()))
             return
-        wrong = OP_BINARY if client.codec.opcode != OP_BINARY else Opcode.TEXT
-        if frame.opcode == wrong:
-            self.close(codes.WRONG_FRAME, f"the subprotocol is {client.codec.subprotocol}")
+        try:
+            payload = self._messages.add(frame, client.codec, client.limits.message_bytes_max)
+        except BadMessage as error:
+            self.close(error.code, error.reason)
             return
-        if frame.fin and self._fragments is None:
-            self._receive(client, bytes(frame.data))
-            return
-        if self._fragments is None:
-            self._fragments = []
-        self._fragments.append(bytes(frame.data))
-        if frame.fin:
-            payload, self._fragments = b"".join(self._fragments), None
-            self._receive(client, payload)
-        elif len(self._fragments) >= FRAGMENTS_PER_MESSAGE_MAX:
-            self.close(codes.TOO_BIG, f"more than {FRAGMENTS_PER_MESSAGE_MAX} fragments")
-
-    def _receive(self, client: Client[Peer], payload: bytes) -> None:
-        if len(payload) > client.limits.message_bytes_max:  # see `handshake.SPARE_BYTES`
-            self.close(codes.TOO_BIG)
-            return
-        if client.codec.opcode != OP_BINARY:
-            try:
-                payload.decode()
-            except UnicodeDecodeError:
-                self.close(codes.INVALID_TEXT)
-                return
-        self._context.perform(self._context.core.received(client, payload, self._context.now()))
+        if payload is not None:
+            self._context.perform(self._context.core.received(client, payload, self._context.now()))
 
     def _leave(self) -> None:
         if self._client is not None:
@@ -390,11 +382,13 @@ class Connection(asyncio.Protocol):
         """Nothing more is written, not by a room either."""
         self._ended = True
         self._input.take_all()
-        self._fragments = None
+        self._messages.clear()
         self._leave()
         if not self.transport.is_closing():
             try:
                 self.transport.write_eof()
+                if not self._paused:
+                    self.transport.resume_reading()  # what still comes is thrown away, and the peer's end noticed
             except OSError:  # the peer is gone, which asyncio's own loop finds out here; uvloop tells `connection_lost`
                 self.transport.abort()
         self._context.core.ending(self, self._context.now())

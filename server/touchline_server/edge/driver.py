@@ -3,7 +3,8 @@
 Rules:
 
 1. Effects are performed in order, each before the next is asked for. It decides nothing.
-2. A turn is one callback of the loop: between two turns the loop serves sockets and the log.
+2. A turn is one callback of the loop: between two turns the loop serves sockets and the log. A step is one as well, and
+   time passes between two of them.
 3. An error in a turn or a tick is a mistake of ours, and rooms could be left half written: it goes to ``failure``, and
    the process ends.
 """
@@ -31,6 +32,7 @@ from touchline_server.core.effects import (
     ReadLog,
     ServeInput,
 )
+from touchline_server.core.input_scheduler import STEP_MS
 from touchline_server.core.liveness import TICK_MS
 from touchline_server.core.rooms.room import Delivery
 
@@ -88,6 +90,7 @@ class Driver:
         self._tick_due_s = 0.0
         self._clock_watch = ClockWatch()
         self._turn_scheduled = False
+        self._step_timer: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> Now:
@@ -106,8 +109,9 @@ class Driver:
 
     def stop(self) -> None:
         """Keep time no longer."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._step_timer):
+            if timer is not None:
+                timer.cancel()
 
     def perform(self, effects: Iterable[Effect[Peer]]) -> None:
         """Perform effects, then see to it that what is left to do is done."""
@@ -134,10 +138,12 @@ class Driver:
                 self._ask(effect)
 
     def wake(self) -> None:
-        """Take a turn soon if there is something to do, and have actions appended."""
+        """Take a turn soon, or a step, if there is something to do, and have actions appended."""
         if self.core.wants_turn and not self._turn_scheduled:
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
+        if self._step_timer is None and self.core.wants_step:
+            self._step_timer = self._loop.call_later(STEP_MS / 1000, self._step)
         if self.core.actions.has_pending:
             self._append()
         arrivals = self.core.arrivals
@@ -156,6 +162,10 @@ class Driver:
     def _turn(self) -> None:
         self._turn_scheduled = False
         self._guarded(self.core.turn)
+
+    def _step(self) -> None:
+        self._step_timer = None
+        self._guarded(self.core.step)
 
     def _tick(self) -> None:
         now_s = self._loop.time()

@@ -26,8 +26,10 @@ from touchline_server.web.addresses import Endpoint, Networks, network_of
 from touchline_server.web.forwarded import client_of
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
-from . import client_log, event_stream, handshake
+from . import client_log
 from .driver import Peer
+from .requests import event_stream, handshake
+from .requests.opening import Opening, break_cycles, forget_request
 
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
@@ -99,18 +101,18 @@ class Entrance:
         self._policy = handshake.web_policy(settings)
         self._trusted = Networks(settings.admission.trusted_proxies)
 
-    def opening(self) -> handshake.Opening:
+    def opening(self) -> Opening:
         """The parser of a connection's request."""
-        return handshake.Opening(self._settings)
+        return Opening(self._settings)
 
-    def answer(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
+    def answer(self, newcomer: Newcomer, protocol: ServerProtocol, request: Request) -> None:
         """Answer a request."""
         if self._trusted and self._is_named_later(newcomer) and not self._identify(newcomer, request):
             return
         if event_stream.is_for_stream(request):
-            self._open_stream(newcomer, opening.protocol, request)
+            self._open_stream(newcomer, protocol, request)
         else:
-            self._open_websocket(newcomer, opening, request)
+            self._open_websocket(newcomer, protocol, request)
 
     def arrive(self, newcomer: Newcomer) -> None:
         """A connection was accepted. It is cut if it cannot even be refused by an answer."""
@@ -170,20 +172,19 @@ class Entrance:
         elif excess.limit is not Limit.DRAINING:
             client_log.limited(newcomer.number, code, excess, newcomer.address)
 
-    def _open_websocket(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
+    def _open_websocket(self, newcomer: Newcomer, protocol: ServerProtocol, request: Request) -> None:
         refusal = handshake.refuse(request, self._policy, self._over_limit(newcomer))
         presented, code = None, "" if refusal is None else refusal.code
         try:
             presented = self._presented(request) if refusal is None else None
         except TokenRefused as refused:
-            response, code = handshake.unauthorized(opening.protocol, refused), refused.code.code
+            response, code = handshake.unauthorized(protocol, refused), refused.code.code
         else:
-            protocol = opening.protocol
             response = protocol.accept(request) if refusal is None else handshake.rejection(protocol, refusal)
-        self._respond(newcomer, opening.protocol, request, response, code)
-        if opening.protocol.state is OPEN:
-            opening.forget_request()
-            newcomer.begin(handshake.codec_of(opening.protocol), presented)
+        self._respond(newcomer, protocol, request, response, code)
+        if protocol.state is OPEN:
+            forget_request(protocol)
+            newcomer.begin(handshake.codec_of(protocol), presented)
 
     def _open_stream(self, newcomer: Newcomer, protocol: ServerProtocol, request: Request) -> None:
         policy, random = self._policy, self._random
@@ -201,7 +202,7 @@ class Entrance:
             response = event_stream.refusal(request, refused, policy, random)
             self._respond(newcomer, protocol, request, response, refused.code)
             return
-        handshake.break_cycles(protocol)
+        break_cycles(protocol)
         client_log.stream_opened(newcomer.number, client.grant and client.grant.player, wanted.room, newcomer.address)
         newcomer.become_stream(event_stream.head(request, policy, random))
         self._wake()

@@ -22,6 +22,7 @@ from typing import Any, cast
 from touchline_kafka.access.pem import missing_part
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.listener.tls import TlsSettings
+from touchline_server.core.input_scheduler import PROMPT_PIECES
 from touchline_server.web.proxy_protocol import Fault, is_header
 
 from . import client_log
@@ -86,7 +87,7 @@ def make_tls(settings: TlsSettings) -> Tls | None:
 class TlsLayer(asyncio.Transport, asyncio.Protocol):
     """The TLS of one connection."""
 
-    __slots__ = ("_buffers", "_connection", "_has_closed", "_is_open", "_raw", "_received", "_tls")
+    __slots__ = ("_buffers", "_connection", "_has_closed", "_is_open", "_pieces", "_raw", "_received", "_tls")
 
     _raw: asyncio.Transport
 
@@ -96,6 +97,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
         self._tls = tls.context.wrap_bio(tls.incoming, tls.outgoing, server_side=True)
         self._received = b""  # not decrypted yet
         self._connection: Connection | None = connection
+        self._pieces = 0  # of what the client has to send next for the handshake
         self._is_open = False
         self._has_closed = False
 
@@ -132,7 +134,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
             self._connection.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone. References between it and this are broken, see `handshake.break_cycles`."""
+        """The connection is gone. References between it and this are broken, see `opening.break_cycles`."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.connection_lost(exc)
@@ -212,6 +214,9 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
             self._fail(connection, reason, answer)
             return
         self._send(answer)
+        self._pieces = 0 if answer else self._pieces + 1
+        if not self._is_open and self._pieces >= PROMPT_PIECES:
+            connection.wait_for_rest()
         if self._is_open and self._received:
             self._read()
 
