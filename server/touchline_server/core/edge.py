@@ -67,8 +67,9 @@ from .write_scheduler import Budget, WriteScheduler
 
 
 class EdgeCore(Generic[Owner]):
-    """One edge. ``make_name`` gives a session its name. ``clock`` is a fine one, in seconds: it tells how long the shell was away
-    between two turns. ``verdicts_topic`` is None if no verdicts are enforced; all other topics are feeds'.
+    """One edge. ``make_name`` gives a session its name. ``clock`` is a fine one, in seconds: it tells how long the
+    shell was away between two turns. ``verdicts_topic`` is None if no verdicts are enforced; all other topics are
+    feeds'.
     """
 
     def __init__(
