@@ -2,7 +2,7 @@
 
 Between two turns an edge does a bounded amount of work for what clients send. A connection that still has input when
 its share or the turn's budget is used up waits, unread, and is served in a later turn. Those that wait take turns.
-Input that nobody has to wait for is not even served in turns, which follow each other at once, but in steps of time.
+Turns follow each other at once; floods, and requests that come in pieces, have to wait for steps of time instead.
 
 Work is counted in units of roughly 20 us: a frame is one, whatever its kind (a ping, a fragment), and so is each KiB,
 each room that a message asks for or leaves, and each refusal. A hundred rooms fit into one message, so to count
