@@ -140,11 +140,16 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     def end_seen(self, tp: TopicPartition) -> int | None:
         """The end of a partition in its newest answer; None if there is none, or the partition was given back."""
-        try:
-            end: int | None = self.highwater(tp)
-        except (AssertionError, AttributeError):  # what aiokafka raises if it is not assigned
-            return None
+        end: int | None = self.highwater(tp) if self._is_assigned(tp) else None
         return end
+
+    def answered_ms(self, tp: TopicPartition) -> int | None:
+        """When a partition's newest answer came, by the computer's clock (Unix); None as for `end_seen`."""
+        at_ms: int | None = self.last_poll_timestamp(tp) if self._is_assigned(tp) else None
+        return at_ms
+
+    def _is_assigned(self, tp: TopicPartition) -> bool:
+        return bool(self._subscription.subscription is not None and self._subscription.is_assigned(tp))
 
     @property
     def is_member(self) -> bool:

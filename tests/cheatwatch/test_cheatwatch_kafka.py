@@ -276,6 +276,8 @@ async def test_it_serves_metrics(setting: Setting) -> None:
             assert line in text.splitlines()
         lag = re.compile(r'^cheatwatch_log_lag_records{partition="\d+",topic="([^"]+)"} 0.0$', re.MULTILINE)
         topics = {setting.actions, setting.verdicts}
+        age = re.compile(r"^cheatwatch_log_answer_age_seconds\{.*\} (\S+)$", re.MULTILINE)
+        assert [float(seconds) for seconds in age.findall(text) if float(seconds) < 60]
         while not set(lag.findall(text)) >= topics:  # until what it judged counts as processed
             text = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
         taken = run("watch", *setting.args, "--metrics-port", str(port))

@@ -288,7 +288,7 @@ def test_the_steady_clock_is_not_set_and_says_when_the_computers_is() -> None:
 
 def test_wrong_clocks_are_metrics_and_do_not_distort_the_latency() -> None:
     engine = Engine({})
-    metrics = Metrics(engine, lambda: Reads({}, 0, {}))
+    metrics = Metrics(engine, lambda: Reads({}, 0, {}, {}))
     for second in range(20):
         now = at(NOON_MS + second * 1000)
         actions = [Did(now.steady_ms + ahead_ms, edge=f"edge{ahead_ms}") for ahead_ms in (-20, 45_000)]

@@ -6,7 +6,7 @@ from touchline_cheatwatch.engine import Engine
 
 
 def test_the_page_has_every_metric_of_cheatwatch_and_no_other() -> None:
-    registry = Metrics(Engine({}), lambda: Reads({}, 0, {})).registry
+    registry = Metrics(Engine({}), lambda: Reads({}, 0, {}, {})).registry
     shown = {
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
         for family in registry.collect()

@@ -72,6 +72,10 @@ class KafkaEvents:
         """Offsets that were not read yet, by topic and partition."""
         return self._follower.lags
 
+    def answer_ages_s(self) -> Mapping[tuple[str, int], float]:
+        """How long ago Kafka last answered, by topic and partition."""
+        return self._follower.answer_ages_s()
+
     async def poll(self) -> list[RoomEvent | EventsLost]:
         """See `sources.EventSource`."""
         found: list[RoomEvent | EventsLost] = []
@@ -141,6 +145,10 @@ class KafkaVerdicts:
     def lags(self) -> Mapping[tuple[str, int], int]:
         """Offsets that were not read yet, by topic and partition."""
         return self._follower.lags
+
+    def answer_ages_s(self) -> Mapping[tuple[str, int], float]:
+        """How long ago Kafka last answered, by topic and partition."""
+        return self._follower.answer_ages_s()
 
     async def current(self) -> list[tuple[str, VerdictRecord]]:
         """See `sources.VerdictLog`."""

@@ -131,6 +131,12 @@ class Follower:
         there at first was."""
         return self._known_s
 
+    def answer_ages_s(self) -> dict[tuple[str, int], float]:
+        """How long ago Kafka last answered about each partition, by topic and number; without those it never did."""
+        now_ms = time.time() * 1000  # aiokafka's clock
+        at_ms = {tp: self._consumer.answered_ms(tp) for tp in list(self._progress)}
+        return {(tp.topic, tp.partition): max(0.0, now_ms - at) / 1000 for tp, at in at_ms.items() if at is not None}
+
     async def poll(self) -> list[FollowedRecord | RecordsLost]:
         """Wait a moment for records. Those of one partition are in order.
 

@@ -22,12 +22,14 @@ class Reads(NamedTuple):
     """What was read so far.
 
     ``skipped`` counts records by the kind of topic they are in, ``duplicates`` the actions that had come before.
-    ``lags`` are the offsets that are not processed yet, by topic and partition.
+    ``lags`` are the offsets that are not processed yet, by topic and partition, ``answer_ages_s`` how long ago Kafka
+    last answered about the topics of events and verdicts.
     """
 
     skipped: Mapping[str, int]
     duplicates: int
     lags: Mapping[tuple[str, int], int]
+    answer_ages_s: Mapping[tuple[str, int], float]
 
 
 class Metrics:
@@ -145,6 +147,14 @@ class _ReadAtScrape(Collector):
         for (topic, partition), lag in reads.lags.items():
             behind.add_metric([topic, str(partition)], lag)
         yield behind
+        ages = GaugeMetricFamily(
+            "cheatwatch_log_answer_age_seconds",
+            "Time since Kafka last answered about a partition of events or verdicts.",
+            labels=["topic", "partition"],
+        )
+        for (topic, partition), age_s in reads.answer_ages_s.items():
+            ages.add_metric([topic, str(partition)], age_s)
+        yield ages
         ahead = GaugeMetricFamily(
             "cheatwatch_edge_clock_ahead_seconds",
             "How far an edge's clock is ahead of this computer's.",

@@ -133,6 +133,7 @@ def _reads(topic: str, actions: ActionSource, events: KafkaEvents, verdicts: Kaf
             **events.lags,
             **verdicts.lags,
         },
+        {**events.answer_ages_s(), **verdicts.answer_ages_s()},
     )
 
 
