@@ -27,7 +27,7 @@ const ACTIONS_BUFFER_MAX = 256;
  * Throws `BadArgument` if an option cannot be right, or the runtime has no WebSocket and none is given.
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
-  const { token = null, backoff = {}, agent = "touchline-js" } = options;
+  const { token = null, agent = "touchline-js" } = options;
   const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
   if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent has more than ${AGENT_CHARS_MAX} characters`);
   if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1)) throw new BadArgument("a buffer must hold at least 1");
@@ -39,7 +39,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
   const session = new Session({
     agent,
-    backoff: { baseMs: backoff.baseMs ?? 500, maxMs: backoff.maxMs ?? 30_000 },
+    backoff: options.backoff ?? {},
     random: Math.random,
     canRenewToken: typeof token === "function",
   });

@@ -5,6 +5,8 @@
  * And Jitter", AWS Architecture Blog, 2015.
  */
 
+import type { Backoff } from "../types.js";
+
 /** Attempts that still raise the bound, far beyond any in use. */
 const DOUBLINGS_MAX = 32;
 /** A connection that lasted this long was a success: the next wait is a short one again. */
@@ -12,30 +14,24 @@ const STABLE_MS = 5_000;
 /** The longest that the server is obeyed. No drain takes longer, and a mistake must not keep clients away for days. */
 const OBEYED_MS_MAX = 300_000;
 
-/** Attempt n, from 0, waits at most `baseMs * 2**n`, and never more than `maxMs`. */
-export interface BackoffBounds {
-  readonly baseMs: number;
-  readonly maxMs: number;
-}
-
 export class Reconnect {
   /** When to connect; Infinity while the page is suspended. */
   at = 0;
-  readonly #backoff: BackoffBounds;
+  readonly #backoff: Backoff;
   readonly #random: () => number;
   #attempts = 0;
   #isAsked = false; // the server asked for that time: coming earlier would do harm
   #welcomedAt: number | null = null;
 
   /** `random` returns numbers from 0 to 1. */
-  constructor(backoff: BackoffBounds, random: () => number) {
+  constructor(backoff: Backoff, random: () => number) {
     this.#backoff = backoff;
     this.#random = random;
   }
 
   /** How long this attempt waits. */
   delayMs(attempt: number): number {
-    const { baseMs, maxMs } = this.#backoff;
+    const { baseMs = 500, maxMs = 30_000 } = this.#backoff;
     return Math.min(maxMs, baseMs * 2 ** Math.min(attempt, DOUBLINGS_MAX)) * this.#random();
   }
 

@@ -17,7 +17,7 @@
  */
 
 import { type ConnectionFailed, ConnectionRefused, ProtocolViolated } from "../errors.js";
-import type { Reason, Verdict } from "../types.js";
+import type { Backoff, Reason, Verdict } from "../types.js";
 import type { Outbox } from "./actions/outbox.js";
 import { closeReason, isFinal, TOKEN_EXPIRED, UNAUTHORIZED } from "./close-reason.js";
 import { Liveness } from "./liveness.js";
@@ -29,14 +29,14 @@ import {
   type ServerMessage,
   type Welcome,
 } from "./messages.js";
-import { type BackoffBounds, Reconnect } from "./reconnect.js";
+import { Reconnect } from "./reconnect.js";
 import { RoomSet } from "./rooms/room-set.js";
 import { isConnected, isServed, type State } from "./states.js";
 import { TokenRefresh } from "./token-refresh.js";
 
 export interface SessionOptions {
   readonly agent: string;
-  readonly backoff: BackoffBounds;
+  readonly backoff: Backoff;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
   /** The shell can get newer tokens. */

@@ -14,7 +14,6 @@ import type { Clock } from "./clock.js";
 
 /** A timer that is this late was held back, since the page or the computer slept. */
 const LATE_MS = 5_000;
-const ABNORMAL = 1006;
 const UNREACHABLE = "unreachable";
 
 /** One attempt to connect, and what comes of it. */
@@ -138,7 +137,7 @@ export class Driver {
           if (!attempt.isOpen) failed(UNREACHABLE)(reason || "no connection could be made");
           tell((session, now) => {
             this.#attempt = null;
-            session.disconnected(code || ABNORMAL, reason, now);
+            session.disconnected(code, reason, now);
           });
         },
       });
@@ -156,11 +155,12 @@ export class Driver {
   }
 
   async #loadExtras(): Promise<void> {
+    const { rooms } = this.#options.session;
     this.#isLoading = true;
     try {
-      this.#options.session.rooms.extras = (await import("../machine/rooms/extras.js")).extras;
+      rooms.extras = (await import("../machine/rooms/extras.js")).extras;
     } catch (error) {
-      this.tell((session, now) => session.rooms.loadFailed(new LoadFailed(error), now));
+      rooms.loadFailed(new LoadFailed(error), this.#options.clock());
     }
     this.#isLoading = false;
     this.step();
