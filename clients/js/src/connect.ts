@@ -8,7 +8,6 @@ import { RoomConnection } from "./shell/connection.js";
 import { Driver } from "./shell/driver.js";
 import { loadedOnce } from "./shell/loaded-once.js";
 import { listenToPage } from "./shell/page.js";
-import { StorageRoomStore } from "./shell/room-store.js";
 import { tokenSource } from "./shell/token-source.js";
 import { TransportChoice } from "./transport/choice.js";
 import { json } from "./transport/json.js";
@@ -36,7 +35,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   const address = addressOf(url);
   const choice = new TransportChoice(options.transport ?? "auto");
   if (WebSocket === undefined && choice.current === "websocket") throw new BadArgument(NO_WEBSOCKET);
-  const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
+  const store = options.storage?.(address) ?? null;
   const session = new Session({
     agent,
     backoff: options.backoff ?? {},

@@ -214,12 +214,32 @@ export interface ConnectionEvents {
 /** Returns a token. It is called for each connection, and again before a token expires. */
 export type TokenFunction = () => string | Promise<string>;
 
-/** Where cursors and states are kept: `sessionStorage`, or anything with these methods. */
+/** Where cursors and states can be kept: `sessionStorage`, or anything with these methods. */
 export interface CursorStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
+
+/** A room as it was when it was kept. */
+export interface KeptRoom {
+  readonly cursor: string;
+  readonly state: readonly StateEvent[];
+  readonly stateComplete: boolean;
+}
+
+/** Keeps the rooms of a connection from one load of a page to the next. Nothing here may throw. */
+export interface RoomStore {
+  /** Null if the room was not kept. */
+  load(room: string): KeptRoom | null;
+  /** The room has changed. This is called often, and what it says is worth saving a moment later. */
+  changed(room: Pick<Subscription, "room" | "cursor" | "state" | "stateComplete" | "status">): void;
+  /** Save now: the page may be gone after this. */
+  save(): void;
+}
+
+/** Returns what keeps the rooms of the server at `url`. */
+export type RoomStorage = (url: string) => RoomStore;
 
 /** What the client needs of a WebSocket: those of browsers, Node, Deno, Bun and the package `ws` have it. */
 export interface WebSocketLike {
@@ -256,10 +276,10 @@ export interface ConnectOptions {
   /** Names the player: a token, or a function that returns one. Without it the client only watches. */
   readonly token?: string | TokenFunction | null;
   /**
-   * Where to keep each room's cursor and state, such as `sessionStorage`: a reload then shows the state at once and
-   * goes on where it was. Default none.
+   * What keeps each room's cursor and state, such as `keepIn(sessionStorage)` of `touchline/storage`: a reload then shows
+   * the state at once and goes on where it was. Default none.
    */
-  readonly storage?: CursorStorage | null;
+  readonly storage?: RoomStorage | null;
   /**
    * `auto` (default): a WebSocket, and server-sent events for watching where WebSockets are blocked, until they work.
    * `websocket` and `sse` force one of them.

@@ -3,7 +3,7 @@
 import { BadArgument, ConnectionClosed } from "../errors.js";
 import { RECENT_EVENTS_MAX } from "../limits.js";
 import { jsonOf } from "../machine/actions/json-of.js";
-import { parseCursor } from "../machine/rooms/cursor.js";
+import { type Cursor, parseCursor } from "../machine/rooms/cursor.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { Session } from "../machine/session.js";
 import type { TransportChoice } from "../transport/choice.js";
@@ -12,6 +12,7 @@ import type {
   ConnectionEvents,
   Reason,
   Receipt,
+  RoomStore,
   Status,
   SubscribeOptions,
   SubscriptionEvents,
@@ -22,13 +23,6 @@ import type { Clock } from "./clock.js";
 import { Emitter } from "./emitter.js";
 import { settled } from "./settled.js";
 import { RoomSubscription, type SubscriptionOwner } from "./subscription.js";
-
-/** What is kept of rooms from one page load to the next. */
-export interface RoomStore {
-  load(room: string): Beginning | null;
-  /** The room has changed; it is saved soon. */
-  changed(subscription: RoomSubscription): void;
-}
 
 export interface ConnectionParts {
   readonly url: string;
@@ -93,9 +87,9 @@ export class RoomConnection implements SubscriptionOwner {
     this.#mustBeOpen();
     const { after, last = 0, persist = true } = options;
     checkSubscribe(room, last);
-    const given = after ? { ...NOTHING, cursor: cursorOf(after), stateComplete: false } : null;
-    const beginning = given ?? (persist ? this.#parts.store?.load(room) : null) ?? NOTHING;
-    const machine = this.#session.rooms.subscribe(room, beginning.cursor, {
+    const kept = persist ? this.#parts.store?.load(room) : null;
+    const beginning = after ? { cursor: after, state: [], stateComplete: false } : (kept ?? NOTHING);
+    const machine = this.#session.rooms.subscribe(room, cursorOf(beginning.cursor), {
       ...(last > 0 && { last }),
       ...(options.deliver === "latest" && { deliver: "latest" }),
       ...((options.occupancy || options.onOccupancy) && { occupancy: true }),
@@ -196,9 +190,9 @@ function checkSubscribe(room: string, last: number): void {
   throw new BadArgument(`last is ${last}, not 0 to ${RECENT_EVENTS_MAX}`);
 }
 
-function cursorOf(text: string): NonNullable<ReturnType<typeof parseCursor>> {
-  const cursor = parseCursor(text);
-  if (cursor === null) throw new BadArgument(`${text} is not a cursor`);
+function cursorOf(text: string | null): Cursor | null {
+  const cursor = text === null ? null : parseCursor(text);
+  if (cursor === null && text !== null) throw new BadArgument(`${text} is not a cursor`);
   return cursor;
 }
 

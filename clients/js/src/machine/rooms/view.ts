@@ -5,12 +5,12 @@
  */
 
 import type { Members, Occupancy, RoomState } from "../../types.js";
-import { type Cursor, formatCursor } from "./cursor.js";
+import { formatCursor } from "./cursor.js";
 import type { Event, Item, JoinedItem } from "./items.js";
 
 /** What a view begins with: nothing, a cursor that the user gave, or what was kept in storage. */
 export interface Beginning {
-  readonly cursor: Cursor | null;
+  readonly cursor: string | null;
   readonly state: readonly Event[];
   readonly stateComplete: boolean;
 }
@@ -30,7 +30,7 @@ export class View {
   #recentLeft = 0;
 
   constructor({ cursor, state, stateComplete }: Beginning) {
-    this.cursor = cursor === null ? null : formatCursor(cursor);
+    this.cursor = cursor;
     this.stateComplete = stateComplete;
     this.#events = byKey(state);
   }
