@@ -47,7 +47,6 @@ export class RoomConnection implements SubscriptionOwner {
   readonly #wake: () => void;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #subscriptions = new Set<RoomSubscription>();
-  readonly #persisted = new WeakSet<RoomSubscription>();
   #reported = JSON.stringify(this.status);
   /** When the session connects again, by its clock and as a time of day. */
   #connectAt = Infinity;
@@ -87,17 +86,16 @@ export class RoomConnection implements SubscriptionOwner {
     this.#mustBeOpen();
     const { after, last = 0, persist = true } = options;
     checkSubscribe(room, last);
-    const kept = persist ? this.#parts.store?.load(room) : null;
-    const beginning = after ? { cursor: after, state: [], stateComplete: false } : (kept ?? NOTHING);
+    const store = persist ? this.#parts.store : null;
+    const beginning = after ? { cursor: after, state: [], stateComplete: false } : (store?.load(room) ?? NOTHING);
     const machine = this.#session.rooms.subscribe(room, cursorOf(beginning.cursor), {
       ...(last > 0 && { last }),
       ...(options.deliver === "latest" && { deliver: "latest" }),
       ...((options.occupancy || options.onOccupancy) && { occupancy: true }),
       ...((options.members || options.onMembers) && { members: true }),
     });
-    const subscription = new RoomSubscription(machine, beginning, this.#parts.eventsMax, this);
+    const subscription = new RoomSubscription(machine, beginning, this.#parts.eventsMax, store, this);
     listen(subscription, options);
-    if (persist) this.#persisted.add(subscription);
     this.#subscriptions.add(subscription);
     this.#wake();
     return subscription;
@@ -141,8 +139,7 @@ export class RoomConnection implements SubscriptionOwner {
     }
     this.#reportStatus();
     for (const subscription of this.#subscriptions) {
-      const isChanged = subscription.report();
-      if (isChanged && this.#persisted.has(subscription)) this.#parts.store?.changed(subscription);
+      subscription.report();
       if (state === "closed") subscription.end(failure);
       if (subscription.status.state === "closed") this.#subscriptions.delete(subscription);
     }

@@ -9,7 +9,7 @@ import type { Event, Item, JoinedItem } from "../machine/rooms/items.js";
 import type { Room } from "../machine/rooms/room.js";
 import type { Phase } from "../machine/rooms/room-phase.js";
 import { type Beginning, View } from "../machine/rooms/view.js";
-import type { ActOptions, Joined, Receipt, RoomStatus, SubscriptionEvents } from "../types.js";
+import type { ActOptions, Joined, Receipt, RoomStatus, RoomStore, SubscriptionEvents } from "../types.js";
 import { Emitter } from "./emitter.js";
 import { EventQueue } from "./event-queue.js";
 import { settled } from "./settled.js";
@@ -36,16 +36,24 @@ export class RoomSubscription extends View {
   status: RoomStatus = { state: "joining", error: null };
   readonly #owner: SubscriptionOwner;
   readonly #eventsMax: number;
+  readonly #store: RoomStore | null;
   readonly #emitter = new Emitter<SubscriptionEvents>();
   readonly #queues = new Set<EventQueue<Event>>();
   /** What arrived before the first iteration, in case there is one; null once that cannot matter any more. */
   #early: Event[] | null = [];
   #isPaused = false;
 
-  constructor(machine: Room, beginning: Beginning, eventsMax: number, owner: SubscriptionOwner) {
+  constructor(
+    machine: Room,
+    beginning: Beginning,
+    eventsMax: number,
+    store: RoomStore | null,
+    owner: SubscriptionOwner,
+  ) {
     super(beginning);
     this.machine = machine;
     this.#eventsMax = eventsMax;
+    this.#store = store;
     this.#owner = owner;
   }
 
@@ -91,13 +99,14 @@ export class RoomSubscription extends View {
     return queue;
   }
 
-  /** Hand out what happened in the room. Returns whether anything did. */
-  report(): boolean {
+  /** Hand out what happened in the room. */
+  report(): void {
     const items = this.machine.takeItems();
     for (const item of items) this.apply(item);
     this.#updateStatus();
-    if (items.length > 0) this.#emitter.emit("change", undefined);
-    return items.length > 0;
+    if (items.length === 0) return;
+    this.#emitter.emit("change", undefined);
+    this.#store?.changed(this);
   }
 
   override apply(item: Item): void {
