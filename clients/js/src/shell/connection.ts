@@ -151,7 +151,7 @@ export class RoomConnection implements SubscriptionOwner {
     if (connectAt !== this.#connectAt) {
       // Once only: the time of day and our clock are not quite even.
       this.#connectAt = connectAt;
-      this.#retryAt = connectAt === Infinity ? null : Math.round(Date.now() + connectAt - this.#parts.clock());
+      this.#retryAt = connectAt < Infinity ? Math.round(Date.now() + connectAt - this.#parts.clock()) : null;
     }
     const status = this.#statusNow();
     const text = JSON.stringify(status);
@@ -196,7 +196,8 @@ function cursorOf(text: string | null): Cursor | null {
 /** `onEvent` listens to `event`, and so on. */
 function listen(subscription: RoomSubscription, options: SubscribeOptions): void {
   for (const [option, listener] of Object.entries(options)) {
-    const name = /^on([A-Z].*)/.exec(option)?.[1]?.toLowerCase() as keyof SubscriptionEvents | undefined;
-    if (name !== undefined && listener !== undefined) subscription.on(name, listener);
+    if (option.startsWith("on") && listener) {
+      subscription.on(option.slice(2).toLowerCase() as keyof SubscriptionEvents, listener);
+    }
   }
 }

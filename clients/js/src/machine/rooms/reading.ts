@@ -46,7 +46,7 @@ export class Reading {
 
   /** Whether a start over is one of another log, in which the client may find its place. */
   mayGoOn({ recovered, epoch }: Subscribed): boolean {
-    return !recovered && this.cursor !== null && this.cursor.ts !== null && this.cursor.epoch !== epoch;
+    return !recovered && this.cursor?.ts != null && this.cursor.epoch !== epoch;
   }
 
   /** The client is not in the room any more. */
@@ -60,7 +60,7 @@ export class Reading {
   }
 
   /** The client joined the room, or starts over. */
-  subscribed(message: Subscribed, startSearch: StartSearch | null): Item[] {
+  subscribed(message: Subscribed, startSearch?: StartSearch): Item[] {
     this.#search = null;
     const { cursor } = this;
     const { recovered, epoch, head, after } = message;

@@ -53,7 +53,7 @@ export class Room {
   /** Why it waits, if that is not the server's wish. */
   trouble: LoadFailed | null = null;
   #needsExtras: boolean;
-  #members: ReturnType<RoomExtras["createMembers"]> | null = null;
+  #members: ReturnType<RoomExtras["createMembers"]> | undefined;
   readonly #items: Item[] = [];
   #wants: RoomWants;
 
@@ -141,7 +141,7 @@ export class Room {
         return [{ type: "occupancy", occupancy: { room, viewers, complete } }];
       }
       default:
-        this.#members ??= this.#loaded.extras?.createMembers() ?? null;
+        this.#members ??= this.#loaded.extras?.createMembers();
         return [this.#members?.receive(message) ?? []].flat();
     }
   }
@@ -155,8 +155,8 @@ export class Room {
       this.move("wanted"); // with its cursor, for which a place may be found in the other log
       return [];
     }
-    const startSearch = this.#loaded.extras?.startSearch ?? null;
-    if (startSearch === null && this.#reading.needsSearch(message)) {
+    const startSearch = this.#loaded.extras?.startSearch;
+    if (!startSearch && this.#reading.needsSearch(message)) {
       this.#needsExtras = true;
       this.move("wanted"); // with its cursor, once they are loaded: until then nothing has been read
       return [];
