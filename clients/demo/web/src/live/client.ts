@@ -9,6 +9,7 @@ import {
   type Subscription,
   type TokenFunction,
 } from "touchline";
+import { keepIn } from "touchline/storage";
 
 import type { KeptMatch } from "../model/kept_match";
 import { goalSentence } from "../model/scoreboard";
@@ -44,7 +45,7 @@ export class Client {
     this.#memory = memory;
     this.#connection = connect(url, {
       token,
-      storage: memory.storage,
+      storage: memory.storage && keepIn(memory.storage),
       agent: AGENT,
       actionsBufferMax: ACTIONS_MAX,
       WebSocket: train.WebSocket,

@@ -1,0 +1,6 @@
+/** Bundles `page.js` as an application would. What is loaded by `import()` becomes files of its own. */
+export default {
+  input: { page: new URL("page.js", import.meta.url).pathname },
+  treeshake: true,
+  output: { minify: true, comments: { annotation: false }, dir: new URL("../../../node_modules/.cache/touchline-size", import.meta.url).pathname },
+};
