@@ -2,7 +2,12 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", react: "src/react/index.ts", msgpack: "src/msgpack/index.ts", storage: "src/storage/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    react: "src/react/index.ts",
+    msgpack: "src/msgpack/index.ts",
+    storage: "src/storage/index.ts",
+  },
   format: "esm",
   platform: "neutral",
   target: "es2022",

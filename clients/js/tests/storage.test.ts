@@ -33,7 +33,11 @@ afterEach(() => {
 
 /** A page is loaded: a new connection, with what is in the storage. */
 async function load(storage: CursorStorage, options: ConnectOptions = {}): Promise<Connection> {
-  const connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket, storage: keepIn(storage), ...options });
+  const connection = connect("ws://127.0.0.1/ws", {
+    WebSocket: server.WebSocket,
+    storage: keepIn(storage),
+    ...options,
+  });
   open.push(connection);
   await vi.advanceTimersByTimeAsync(0);
   server.newest().welcome();
