@@ -1,4 +1,4 @@
-/** Bundles `page.js` as an application would. What is loaded by `import()` becomes files of its own. */
+/** Bundles `page.js` as an application would. Each `import()` becomes a file of its own. */
 export default {
   input: { page: new URL("page.js", import.meta.url).pathname },
   treeshake: true,
