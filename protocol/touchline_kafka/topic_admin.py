@@ -19,6 +19,7 @@ CLEANUP = "cleanup.policy"
 RECORD_BYTES_MAX = "max.message.bytes"
 COMPACT = "compact"
 IN_SYNC_MIN = "min.insync.replicas"
+AUTO_CREATE = "auto.create.topics.enable"
 BROKERS_DEFAULT = -1
 """In place of a replication factor: the broker's own default."""
 NEWEST_WAIT_MS = 200
@@ -91,6 +92,22 @@ async def topic_configs(
             for _, _, _, name, configs in answer.resources:
                 found[name] = {option: value for option, value, *_ in configs}
     return found
+
+
+async def creates_topics(cluster: Cluster, node: int, *, timeout_s: float) -> bool | None:
+    """Whether a broker creates each topic that a client names; None if this user may not know.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer.
+    """
+    wanted = ConfigResource(ConfigResourceType.BROKER, str(node), {AUTO_CREATE: None})
+    async with asyncio.timeout(timeout_s), cluster.admin() as admin:
+        for answer in await admin.describe_configs([wanted]):
+            for _, _, _, _, configs in answer.resources:
+                for option, value, *_ in configs:
+                    if option == AUTO_CREATE:
+                        return bool(value == "true")
+    return None
 
 
 def deletes_old(policy: str | None) -> bool:

@@ -174,10 +174,13 @@ def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
     assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()
 
 
-async def test_a_clock_that_is_wrong_shows_in_the_controllers_answer(kafka: KafkaBroker) -> None:
+async def test_a_wrong_clock_shows_in_the_controllers_answer_and_brokers_say_whether_they_create_topics(
+    kafka: KafkaBroker,
+) -> None:
     settings = Settings(log=f"kafka://{kafka.address}")
     facts = await look_at_kafka(settings, [], clock_s=lambda: time.time() - 120)
     assert facts.clock_off_s == pytest.approx(120, abs=1 + facts.round_trip_s)
+    assert facts.creates_topics is False
 
 
 async def test_a_port_with_tls_is_told_from_one_without(kafka: KafkaBroker, redis: RedisServer) -> None:

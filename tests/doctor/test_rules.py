@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from touchline_server.config.keeper import KeeperSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.config.settings import Settings
-from touchline_server.config.tables import KafkaSettings
+from touchline_server.config.tables import AuthSettings, KafkaSettings
 from touchline_server.doctor.facts import (
     CertificateFacts,
     KafkaFacts,
@@ -95,6 +95,20 @@ def test_a_single_broker_is_not_asked_for_more_copies_than_it_can_hold() -> None
 def test_a_broker_that_does_not_know_what_a_user_may_do_is_believed() -> None:
     assert of_kafka(allowed=None) == set()
     assert "topic_permission" in of_kafka(allowed=frozenset())
+
+
+def test_a_topic_of_actions_must_not_be_compacted() -> None:
+    settings = KAFKA.model_copy(update={"auth": AuthSettings(hs256_secret="a secret of at least thirty-two bytes")})
+    options = TOPIC.options | {"cleanup.policy": "compact,delete"}
+    topics = dict.fromkeys(uses(settings), TOPIC) | {settings.actions.topic: TOPIC._replace(options=options)}
+    assert [one.code for one in kafka_findings(settings, KafkaFacts(brokers=3, topics=topics))] == ["actions_compacted"]
+
+
+def test_brokers_that_create_topics_by_themselves_are_found() -> None:
+    topics = dict.fromkeys(uses(KAFKA), TOPIC)
+    for creates, codes in ((True, ["auto_create"]), (False, []), (None, [])):
+        facts = KafkaFacts(brokers=3, topics=topics, creates_topics=creates)
+        assert [one.code for one in kafka_findings(KAFKA, facts)] == codes
 
 
 @pytest.mark.parametrize("trouble", [Trouble("no answer", is_refusal=False), Trouble("bad password", is_refusal=True)])

@@ -47,12 +47,14 @@ RECORD_BYTES_BESIDES = 2 * 1024
 class Conflict(NamedTuple):
     """What does not work together: ``options`` by name, and a message with their values and a cure.
 
-    ``topic`` is the one whose own options are involved; empty if there is none.
+    ``topic`` is the one whose own options are involved, empty if there is none; ``record_bytes_min`` is what it should
+    take.
     """
 
     options: tuple[str, ...]
     message: str
     topic: str = ""
+    record_bytes_min: int = 0
 
 
 def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Conflict]:
@@ -81,6 +83,7 @@ def topic_conflicts(settings: Settings, record_bytes_max: Mapping[str, int | Non
             f"data of {data} bytes is allowed, and the topic {topic} takes records of {most} (max.message.bytes), "
             "which is too little for them: the largest would be refused",
             topic,
+            data + RECORD_BYTES_BESIDES,
         )
         for topic, (option, data) in needs.items()
         if (most := record_bytes_max.get(topic)) is not None and most < data + RECORD_BYTES_BESIDES

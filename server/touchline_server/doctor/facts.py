@@ -47,6 +47,8 @@ class KafkaFacts(NamedTuple):
     brokers: int = 0
     racks: frozenset[str] = frozenset()
     topics: Mapping[str, TopicFacts] = {}
+    creates_topics: bool | None = None
+    """Whether a broker creates each topic that a client names."""
     now_ms: int = 0
     """When it was asked (Unix)."""
     group_trouble: Trouble | None = None

@@ -12,7 +12,7 @@ from touchline_kafka.error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITIO
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_retried
 from touchline_kafka.metadata.operations import Operation, allowed
 from touchline_kafka.metadata.quorum import QuorumRequest, controller_time_ms
-from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, newest_ms, topic_configs
+from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, creates_topics, newest_ms, topic_configs
 from touchline_kafka.topics import NO_LEADER, OBSTACLES
 from touchline_kafka.wire import MetadataRequest
 from touchline_protocol.errors import LogUnavailable, OperatorError
@@ -79,6 +79,7 @@ async def _facts(cluster: Cluster, client: Client, settings: Settings, names: Co
     options = await topic_configs(cluster, there, OPTIONS, timeout_s=timeout_s) if there else {}
     return KafkaFacts(
         brokers=len(answer.brokers),
+        creates_topics=await creates_topics(cluster, node, timeout_s=timeout_s),
         racks=frozenset(rack for _, _, _, rack, *_ in answer.brokers if rack),
         topics={name: topic._replace(options=_known(options.get(name, {}))) for name, topic in topics.items()},
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from touchline_kafka.topic_admin import AUTO_CREATE
 from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import KafkaFacts, Trouble
 from touchline_server.doctor.finding import Finding, Severity
@@ -49,6 +50,15 @@ def _cluster(settings: Settings, facts: KafkaFacts) -> Iterator[Finding]:
             "kafka.rack",
             f"no broker is in the rack {rack}: {known}, so everything is read from leaders in other zones",
             "write the brokers' own names of zones, and set replica.selector.class on them: docs/kafka.md",
+        )
+    if facts.creates_topics:
+        yield Finding(
+            Severity.WARNING,
+            "auto_create",
+            AUTO_CREATE,
+            "Kafka creates a topic as soon as any client names it: one that was deleted comes back at once, with one "
+            "partition or without compaction, and a misspelled name goes unnoticed",
+            "set auto.create.topics.enable=false on all brokers, and restart them one by one",
         )
     if facts.clock_off_s is not None and abs(facts.clock_off_s) - facts.round_trip_s > CLOCK_S_MAX:
         ahead = "ahead of" if facts.clock_off_s > 0 else "behind"

@@ -19,6 +19,8 @@ REPLICAS_MIN = 3
 """With three copies, of which two have to be in sync, one broker may be away and another fail."""
 AHEAD_MS_MAX = 2_000
 """Clocks that NTP keeps differ by milliseconds. Latencies would be wrong by as much as these differ."""
+DAY_MS = 24 * 3600 * 1000
+"""How long a feed's records should be kept at least, so that a match can be looked at afterwards."""
 CREATE = "touchline topics --create"
 
 
@@ -53,8 +55,7 @@ def topic_findings(settings: Settings, uses: Mapping[str, Use], facts: KafkaFact
         yield from _topic(topic, use, facts.topics.get(topic, TopicFacts(is_missing=True)), settings, facts)
     known = {name: _number(facts.topics[name].options.get(RECORD_BYTES_MAX)) for name in uses if name in facts.topics}
     for conflict in topic_conflicts(settings, known):
-        cure = f"kafka-configs.sh --alter --entity-type topics --entity-name {conflict.topic} --add-config "
-        cure += "max.message.bytes=…, or lower the option"
+        cure = f"{_configure(conflict.topic, RECORD_BYTES_MAX, conflict.record_bytes_min)}, or lower the option"
         yield Finding(Severity.ERROR, "record_bytes", conflict.topic, conflict.message, cure)
 
 
@@ -77,6 +78,9 @@ def _topic(topic: str, use: Use, found: TopicFacts, settings: Settings, facts: K
         yield from _feed(topic, found, settings)
     if use.option == "verdicts.topic":
         yield from _verdicts(topic, found)
+    if use.option == "actions.topic" and COMPACT in found.options.get(CLEANUP, ""):
+        text = "the topic is compacted: Kafka removes a player's older actions, so whatever judges them may miss some"
+        yield Finding(Severity.WARNING, "actions_compacted", topic, text, _configure(topic, CLEANUP, "delete"))
     if found.newest_ms is not None and found.newest_ms - facts.now_ms > AHEAD_MS_MAX:
         yield Finding(
             Severity.WARNING,
@@ -108,6 +112,10 @@ def _permissions(topic: str, use: Use, found: TopicFacts) -> Iterator[Finding]:
         )
 
 
+def _configure(topic: str, option: str, value: str | int) -> str:
+    return f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {option}={value}"
+
+
 def _grant(topic: str, operations: Iterable[Operation]) -> str:
     options = " ".join(f"--operation {operation.kafka_name}" for operation in operations)
     return f"kafka-acls.sh --add --allow-principal User:… {options} --topic {topic}"
@@ -123,7 +131,8 @@ def _copies(topic: str, found: TopicFacts, brokers: int) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "copies_behind", topic, text, "look at the brokers: one is away, or too slow")
     if in_sync_min > copies:
         text = f"{counted(copies, 'copy', 'copies')}, and min.insync.replicas is {in_sync_min}: nothing can be written"
-        cure = f"give it {in_sync_min} copies (kafka-reassign-partitions.sh), or lower min.insync.replicas"
+        cure = f"give it {in_sync_min} copies (kafka-reassign-partitions.sh), or "
+        cure += _configure(topic, IN_SYNC_MIN, max(1, copies - 1))
         yield Finding(Severity.ERROR, "copies_too_few", topic, text, cure)
     elif brokers > 1 and copies < min(REPLICAS_MIN, brokers):
         text = (
@@ -135,7 +144,7 @@ def _copies(topic: str, found: TopicFacts, brokers: int) -> Iterator[Finding]:
         text = (
             f"{copies} copies and min.insync.replicas of {in_sync_min}: nothing can be written while a broker is away"
         )
-        yield Finding(Severity.WARNING, "no_spare_copy", topic, text, f"set min.insync.replicas to {copies - 1}")
+        yield Finding(Severity.WARNING, "no_spare_copy", topic, text, _configure(topic, IN_SYNC_MIN, copies - 1))
 
 
 def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding]:
@@ -148,7 +157,7 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             topic,
             f"Kafka keeps records for {retention_ms / 1000:g} s (retention.ms), less than window_s = "
             f"{settings.window_s:g}: clients that come back miss events, and rooms start over",
-            f"set retention.ms to {round(settings.window_s * 1000)} at least; a day or more is better",
+            f"{_configure(topic, RETENTION, DAY_MS)}; at least {round(settings.window_s * 1000)}",
         )
     yield from _longer_than_kept(topic, policy, retention_ms, settings)
     if COMPACT in policy:
@@ -158,7 +167,7 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             topic,
             "the topic is compacted: of several events with the same Kafka key, Kafka removes the older ones, so a "
             "client that comes back does not get all that it has missed",
-            "set cleanup.policy=delete",
+            _configure(topic, CLEANUP, "delete"),
         )
     if found.options.get(TIMESTAMP_TYPE) == "LogAppendTime":
         yield Finding(
@@ -166,7 +175,7 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             "append_times",
             topic,
             "brokers set the times of records: latencies begin there, and cursors of another cluster find no place",
-            "set message.timestamp.type=CreateTime",
+            _configure(topic, TIMESTAMP_TYPE, "CreateTime"),
         )
     if found.partitions == 1:
         yield Finding(
@@ -202,7 +211,7 @@ def _verdicts(topic: str, found: TopicFacts) -> Iterator[Finding]:
             "verdicts_deleted",
             topic,
             f"its cleanup.policy is {policy}: Kafka deletes old verdicts, so a banned player is let in again",
-            f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact",
+            _configure(topic, CLEANUP, COMPACT),
         )
 
 
