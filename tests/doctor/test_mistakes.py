@@ -174,9 +174,7 @@ def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
     assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()
 
 
-async def test_a_wrong_clock_shows_in_the_controllers_answer_and_brokers_say_whether_they_create_topics(
-    kafka: KafkaBroker,
-) -> None:
+async def test_brokers_tell_their_time_and_whether_they_create_topics(kafka: KafkaBroker) -> None:
     settings = Settings(log=f"kafka://{kafka.address}")
     facts = await look_at_kafka(settings, [], clock_s=lambda: time.time() - 120)
     assert facts.clock_off_s == pytest.approx(120, abs=1 + facts.round_trip_s)

@@ -99,7 +99,7 @@ def test_a_broker_that_does_not_know_what_a_user_may_do_is_believed() -> None:
 
 def test_a_topic_of_actions_must_not_be_compacted() -> None:
     settings = KAFKA.model_copy(update={"auth": AuthSettings(hs256_secret="a secret of at least thirty-two bytes")})
-    options = TOPIC.options | {"cleanup.policy": "compact,delete"}
+    options = {**TOPIC.options, "cleanup.policy": "compact,delete"}
     topics = dict.fromkeys(uses(settings), TOPIC) | {settings.actions.topic: TOPIC._replace(options=options)}
     assert [one.code for one in kafka_findings(settings, KafkaFacts(brokers=3, topics=topics))] == ["actions_compacted"]
 

@@ -142,6 +142,8 @@ async def test_the_page_fits_each_screen_in_light_and_dark(node: RunningNode, br
     backgrounds = set()
     async with open_page(browser) as page, player(node, "player-" + "x" * 60) as (client, _):
         await client.join("match:" + "a-very-long-name-" * 6)
+        async with player(node, "player-" + "x" * 60) as (other, _):
+            await other.websocket.close()
         board = Board(page, node.node.control_port)
         await board.open(key="secret")
         await expect(board.row("rooms", "a-very-long-name")).to_be_visible()
@@ -150,9 +152,10 @@ async def test_the_page_fits_each_screen_in_light_and_dark(node: RunningNode, br
             await page.emulate_media(color_scheme=scheme)
             backgrounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
             assert await board.overflow_px() == 0
-            watch = await board.row("rooms", "a-very-long-name").get_by_role("button").bounding_box()
-            assert watch is not None
-            assert watch["x"] + watch["width"] <= PHONE["width"]
+            for row in (board.row("rooms", "a-very-long-name"), board.row("closes", "player-xxx")):
+                button = await row.get_by_role("button").bounding_box()
+                assert button is not None
+                assert button["x"] + button["width"] <= PHONE["width"]
             for chart in ("deliveries", "latency", "connections"):
                 await expect(page.locator(f"#chart-{chart} canvas")).to_be_visible()
     assert len(backgrounds) == 2

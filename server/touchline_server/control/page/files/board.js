@@ -12,6 +12,8 @@ const NUMBER = "number";
 /** Cells that a narrow screen does without. */
 const WIDE = "wide";
 const NUMBER_WIDE = "number wide";
+/** Cells that take what the others leave, so that buttons beside a long name stay on the screen. */
+const FILL = "fill";
 
 /** Makes the board; returns the function that shows a status. */
 export function makeBoard() {
@@ -122,7 +124,7 @@ function slowClients() {
     empty: "No client is behind",
     tone: () => "warn",
     columns: [
-      { title: "Client", text: (row) => row.player ?? row.address ?? `connection ${row.connection}`, hint: where },
+      { title: "Client", name: FILL, text: (row) => row.player ?? row.address ?? `connection ${row.connection}`, hint: where },
       { title: "Behind for", name: NUMBER, text: (row) => seconds(row.behind_s) },
       { title: "Offsets", name: NUMBER_WIDE, text: (row) => compact(row.behind_offsets) },
       { title: "Room", name: WIDE, text: (row) => row.room ?? "–", hint: (row) => row.room ?? "" },
@@ -140,7 +142,7 @@ function rooms() {
     key: (row) => row.room,
     empty: "Nobody is in a room",
     columns: [
-      { title: "Room", text: (row) => row.room, hint: (row) => row.room },
+      { title: "Room", name: FILL, text: (row) => row.room, hint: (row) => row.room },
       { title: "Clients", name: "number bar", text: (row) => count(row.clients), share: (row) => row.clients / table.most },
       { title: "Last event", name: NUMBER, text: (row) => (row.newest_ms ? `${seconds(Math.max(0, table.nowMs - row.newest_ms) / 1000)} ago` : "none") },
       { title: "", name: "do", button: () => "Watch", press: (row) => watchRoom(row.room) },
@@ -158,7 +160,7 @@ function closes() {
       { title: "At", text: (row) => time(row.at_ms) },
       { title: "Code", text: (row) => row.code },
       { title: "By", name: WIDE, text: (row) => row.by },
-      { title: "Client", text: (row) => row.player ?? row.address ?? "–", hint: where },
+      { title: "Client", name: FILL, text: (row) => row.player ?? row.address ?? "–", hint: where },
       { title: "Worker", name: WIDE, text: (row) => row.worker },
       { title: "", name: "do", button: (row) => (row.player ? "Kick" : ""), press: (row) => kickDialog(row.player) },
     ],
