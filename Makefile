@@ -150,8 +150,8 @@ js-codes: .venv/dev.stamp ## Write the codes and limits of clients/js from the p
 lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 	$(LOCK) --extra demo --group editable --output-file requirements/demo.lock
-	$(LOCK) --extra demo --extra loadtest --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
-	$(LOCK) --extra server --extra cheatwatch --constraints requirements/demo.lock --output-file requirements/image.lock
+	$(LOCK) --extra demo --extra loadtest --extra otel --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
+	$(LOCK) --extra server --extra cheatwatch --extra otel --constraints requirements/demo.lock --output-file requirements/image.lock
 	$(LOCK) --group editable --constraints requirements/demo.lock --output-file requirements/build.lock
 
 clean: ## Delete all that these targets made, .venv and .cache too

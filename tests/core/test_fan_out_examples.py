@@ -11,7 +11,7 @@ from touchline_protocol.messages import Error, Event, ServerMessage, Subscribed,
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import CaughtUp, TermBegan, TopicOpened, Truncated
 from touchline_server.core.room_store import RoomKey, StoredRoom
-from touchline_server.core.rooms.hub import FORGET_EVERY_MS
+from touchline_server.core.rooms.hub_limits import FORGET_EVERY_MS
 from touchline_server.core.write_scheduler import Budget
 
 ONE_WRITE = Budget(small_writes=1, slice_min=1, slice_max=1, catch_up_steps=0)

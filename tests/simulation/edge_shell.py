@@ -22,7 +22,8 @@ from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
 from touchline_server.core.players.action_queue import ActionLimits
 from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rooms.feed import Feed
-from touchline_server.core.rooms.hub import Hub, HubLimits
+from touchline_server.core.rooms.hub import Hub
+from touchline_server.core.rooms.hub_limits import HubLimits
 from touchline_server.core.rooms.room import Delivery
 from touchline_server.core.write_scheduler import Budget
 

@@ -36,10 +36,11 @@ from touchline_server.core.players.access import Access
 from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
-from touchline_server.core.rooms.hub import Hub, HubLimits
+from touchline_server.core.rooms.hub import Hub
+from touchline_server.core.rooms.hub_limits import HubLimits
 from touchline_server.core.rooms.moves import Partitioner
 from touchline_server.core.rooms.old_records import Skip
-from touchline_server.core.rooms.room import Delivery
+from touchline_server.core.rooms.room import Delivery, FlushTrace
 from touchline_server.core.write_scheduler import Budget
 
 TOPIC = "score-events"
@@ -93,13 +94,15 @@ class CoreEdge:
         replay_concurrency: int = 4,
         partitioner: Partitioner = lambda _key, _partitions: 0,
         stored: bool = False,
+        traces: bool = False,
+        feed: Feed = FEED,
         presence: PresenceLimits = PRESENCE,
         make_name: Callable[[], str] | None = None,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         names = iter(range(1_000_000))
         self.core: EdgeCore[CoreClient] = EdgeCore(
-            Hub([FEED], hub, partitioner, stored=stored),
+            Hub([feed], hub, partitioner, stored=stored, traces=traces),
             make_access() if access is None else access,
             EdgeLimits(
                 client,
@@ -120,6 +123,7 @@ class CoreEdge:
         self.unix_ms = 0
         self.requests: list[Request] = []
         self.skips: list[Skip] = []
+        self.flush_traces: list[FlushTrace] = []
         self.log: list[Any] = []
         """The actions that were appended."""
         self.open()
@@ -144,6 +148,8 @@ class CoreEdge:
                     pass  # there is no kernel
                 case Notice():
                     pass  # for operators
+                case FlushTrace():
+                    self.flush_traces.append(effect)
                 case _:
                     self.requests.append(effect)
 

@@ -18,6 +18,8 @@ from touchline_server.config.settings import Settings
 from touchline_server.core.log import AppendFailed
 from touchline_server.metrics.publish_table import PUBLISHED
 from touchline_server.metrics.server_table import SERVER_METRICS
+from touchline_server.tracing.port import NoTracer, Tracer
+from touchline_server.tracing.requests import PublishSpan
 
 from .answers import ApiError, json_response
 from .backend import CONTROL, ControlBackend, ImpossibleRequest, RoomState, StateEvent
@@ -25,12 +27,13 @@ from .bodies import Drain, Draining, Kicked, Published, ReadinessBody, RoomBody,
 from .errors import on_error
 from .metrics import PublishCounters, metrics_response, shows_workers
 from .openapi import document
-from .operations import DRAIN_PATH, KICK_PATH, METRICS_PATH, OPENAPI_PATH, STATUS_PATH
+from .operations import DRAIN_PATH, EVENTS_PATH, KICK_PATH, METRICS_PATH, OPENAPI_PATH, STATUS_PATH
 from .page import page_routes
 from .pages import LIVENESS, PageFilter, PagePolicy
 from .refusals import (
     EVENT_REFUSED,
     IMPOSSIBLE,
+    INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     ROOM_UNKNOWN,
     TOO_LARGE,
@@ -47,8 +50,15 @@ _EVENTS = b"/events"
 class ControlApp(Starlette):
     """The ASGI app. ``extra_routes`` are served besides the API's own."""
 
-    def __init__(self, backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> None:
-        self._api = api = _Api(backend, settings)
+    def __init__(
+        self,
+        backend: ControlBackend,
+        settings: Settings,
+        *,
+        extra_routes: Sequence[BaseRoute] = (),
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._api = api = _Api(backend, settings, tracer or NoTracer())
         self._pages = PagePolicy(settings)
         super().__init__(
             routes=[
@@ -92,8 +102,9 @@ async def _reference(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, backend: ControlBackend, settings: Settings) -> None:
+    def __init__(self, backend: ControlBackend, settings: Settings, tracer: Tracer) -> None:
         self._backend = backend
+        self._tracer = tracer
         self._published = PublishCounters()
         self.sampler = Sampler(backend)
         self.reload(settings)
@@ -169,7 +180,17 @@ class _Api:
     async def _publish(self, request: Request, raw_room: bytes) -> Response:
         check_key(request, self._api_keys)
         room = room_of(request, raw_room, self._feeds)
-        traceparent = traceparent_in(request)
+        span = PublishSpan(self._tracer, EVENTS_PATH, room, traceparent_in(request))
+        try:
+            response, count = await self._publish_to(request, room, span.traceparent)
+        except BaseException as error:
+            refusal = error if isinstance(error, ApiError) else INTERNAL_ERROR.error("")
+            span.refused(refusal.status, refusal.code)
+            raise
+        span.published(count)
+        return response
+
+    async def _publish_to(self, request: Request, room: str, traceparent: str | None) -> tuple[Response, int]:
         events = [event._replace(traceparent=traceparent) for event in await events_of(request)]
         try:
             positions = await self._backend.publish(room, events)
@@ -182,7 +203,8 @@ class _Api:
             raise UNAVAILABLE.error(str(error), written=error.written) from error
         except OperatorError as error:
             raise UNAVAILABLE.error(str(error), written=0) from error
-        return json_response(Published(positions[0].partition, [position.offset for position in positions]))
+        published = Published(positions[0].partition, [position.offset for position in positions])
+        return json_response(published), len(events)
 
     async def _room_state(self, request: Request, raw_room: bytes) -> Response:
         room = room_of(request, raw_room, self._feeds)

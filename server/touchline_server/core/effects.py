@@ -13,7 +13,7 @@ from touchline_protocol.messages import Error, Nack, Verdict, Welcome
 from .room_store import RoomKey
 from .rooms.old_records import Skip
 from .rooms.partition_window import PartitionWindow
-from .rooms.room import Delivery
+from .rooms.room import Delivery, FlushTrace
 
 Owner = TypeVar("Owner")
 """The shell's connection of a client: hashable, and opaque to the core."""
@@ -117,6 +117,7 @@ class Unreachable(NamedTuple):
 
 Effect: TypeAlias = (
     Delivery
+    | FlushTrace
     | Close[Owner]
     | Abort[Owner]
     | AskLastAck[Owner]

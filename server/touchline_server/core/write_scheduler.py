@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple
 from .clocks import Now
 from .counters.edge import FlushCounters
 from .rooms.hub import Hub
-from .rooms.room import Delivery, Flush, M
+from .rooms.room import Delivery, Flush, FlushTrace, M
 
 OTHERS_S = 50e-6
 """Between two turns: the loop takes 20 us to come around, so if it takes longer somebody else needed it."""
@@ -102,7 +102,7 @@ class WriteScheduler(Generic[M]):
         """Whether a large flush is under way."""
         return bool(self._large)
 
-    def flush_small(self, budget: Budget, now: Now) -> Iterator[Delivery]:
+    def flush_small(self, budget: Budget, now: Now) -> Iterator[Delivery | FlushTrace]:
         """Flush rooms as a whole; one with more members than the budget has writes left goes on in slices.
 
         All of them begin before the first is written: the processor's caches hold either our code or the kernel's.
@@ -124,8 +124,10 @@ class WriteScheduler(Generic[M]):
         self._time(flushes, now, int((self._clock() - began_s) * 1000))
         for flush in flushes:
             self._end(flush, now)
+            if flush.traced:
+                yield _trace(flush)
 
-    def next_slice(self, budget: Budget, now: Now) -> Iterator[Delivery]:
+    def next_slice(self, budget: Budget, now: Now) -> Iterator[Delivery | FlushTrace]:
         """A slice of a large flush. It doubles while nobody else needs the loop, and shrinks once somebody does."""
         if self._clock() - self._turn_ended_s > OTHERS_S:
             self._slice_clients = budget.slice_min
@@ -138,6 +140,8 @@ class WriteScheduler(Generic[M]):
         if sliced.is_done:
             self._time([sliced.flush], sliced.began, now.loop_ms - sliced.began.loop_ms)
             self._end(sliced.flush, now)
+            if sliced.flush.traced:
+                yield _trace(sliced.flush)
         else:
             self._large.append(sliced)
 
@@ -170,3 +174,7 @@ class WriteScheduler(Generic[M]):
             counters.sizes[clients, events] += 1
         self._hub.end_flush(flush, now.loop_ms)
         self.woken += flush.woken
+
+
+def _trace(flush: Flush[M]) -> FlushTrace:
+    return FlushTrace(flush.traced, sum(len(part.writes) for part in flush.parts if part.events))

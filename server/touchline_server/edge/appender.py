@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import structlog
 
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
-from touchline_server.core.log import AppendFailed, Entry, Log
+from touchline_server.core.log import AppendFailed, Entry, Log, Position
 from touchline_server.core.players.action_queue import PendingAction
+from touchline_server.tracing.messages import AppendSpans
 
 from .driver import Driver
 
@@ -111,10 +112,15 @@ class Appender:
             pass
 
     async def _append(self, driver: Driver, batch: "Sequence[PendingAction[Any]]") -> _Appended:
-        entries = [Entry(action.key, action.value, action.headers, action.received_ms) for action in batch]
+        spans = AppendSpans(driver.tracer, self._topic, batch, driver.now())
+        entries = [
+            Entry(action.key, action.value, spans.headers(index, action.headers), action.received_ms)
+            for index, action in enumerate(batch)
+        ]
         written, refused, why = len(batch), dict[int, RecordRefusal](), None
+        positions: Sequence[Position] = ()
         try:
-            await self._log.append(self._topic, entries, independent=True)
+            positions = await self._log.append(self._topic, entries, independent=True)
         except RecordsRefused as error:
             refused = dict(error.refused)
             logger.warning("actions_refused", topic=self._topic, count=len(error.refused), why=str(error))
@@ -122,6 +128,7 @@ class Appender:
             written, refused, why = error.written, dict(error.refused), str(error)
         except OperatorError as error:
             written, why = 0, str(error)
+        spans.end(written, refused, positions)
         if why is not None:
             self._pause(driver, why)
         driver.perform(driver.core.appended(batch, written, driver.now(), refused))

@@ -34,7 +34,9 @@ from touchline_server.core.effects import (
 )
 from touchline_server.core.input_scheduler import STEP_MS
 from touchline_server.core.liveness import TICK_MS
-from touchline_server.core.rooms.room import Delivery
+from touchline_server.core.rooms.room import Delivery, FlushTrace
+from touchline_server.tracing.messages import record_flush
+from touchline_server.tracing.port import NoTracer, Tracer
 
 logger = structlog.get_logger("touchline.edge")
 
@@ -75,11 +77,13 @@ class Driver:
         ask: Callable[[Request], None],
         append: Callable[[], None],
         exchange: Callable[[], None] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.core = core
         self._ask = ask
         self._append = append
         self._exchange = exchange
+        self.tracer: Tracer = tracer or NoTracer()
         self._loop = asyncio.get_running_loop()
         self.monotonic_s = self._loop.time
         self.wall_ns = time.time_ns
@@ -134,6 +138,8 @@ class Driver:
                 self._perform_all(self.core.last_ack(effect.owner, effect.owner.last_ack_ms()))
             elif isinstance(effect, Notice):
                 effect.owner.report(effect)
+            elif isinstance(effect, FlushTrace):
+                record_flush(self.tracer, effect, self.now().loop_ms)
             else:
                 self._ask(effect)
 

@@ -23,6 +23,7 @@ from touchline_server.core.log import Log
 from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.old_records import Skip
+from touchline_server.tracing.port import Tracer
 
 from .appender import Appender
 from .certificate import Certificate
@@ -65,6 +66,7 @@ class EdgeServer:
         store: RoomStore | None,
         report: Callable[[Sequence[Skip]], None],
         players: PlayerStore | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.core = core
         self._settings = settings
@@ -73,7 +75,7 @@ class EdgeServer:
         arrivals = core.arrivals
         self._player_sync = None if players is None or arrivals is None else PlayerSync(players, arrivals)
         exchange = None if self._player_sync is None else self._player_sync.wake
-        self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake, exchange=exchange)
+        self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake, exchange=exchange, tracer=tracer)
         driver = self.driver
         self._entrance = entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
         self.recent_ends: deque[RecentEnd] = deque(maxlen=RECENT_ENDS_MAX)

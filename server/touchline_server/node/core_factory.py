@@ -22,7 +22,8 @@ from touchline_server.core.players.verdicts import Verdicts
 from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
-from touchline_server.core.rooms.hub import Hub, HubLimits
+from touchline_server.core.rooms.hub import Hub
+from touchline_server.core.rooms.hub_limits import HubLimits
 from touchline_server.core.rooms.moves import Partitioner
 from touchline_server.core.write_scheduler import Budget
 
@@ -38,15 +39,20 @@ SESSION_NAME_BYTES = 12
 
 
 def make_core(
-    settings: Settings, partitioner: Partitioner, *, stored: bool, verify: Verify | None = None
+    settings: Settings,
+    partitioner: Partitioner,
+    *,
+    stored: bool,
+    verify: Verify | None = None,
+    traces: bool = False,
 ) -> EdgeCore[Owner]:
-    """A core for ``settings``. ``stored`` says whether a room store knows rooms from before the window.
+    """A core for ``settings``. ``stored`` and ``traces`` as for `Hub`.
 
     Raises:
         OperatorError: a JSON Schema cannot be used.
     """
     feeds = [Feed(name, feed.topic, feed.key_field, feed.traceparents) for name, feed in settings.feeds.items()]
-    hub: ClientHub[Owner] = Hub(feeds, hub_limits(settings), partitioner, stored=stored)
+    hub: ClientHub[Owner] = Hub(feeds, hub_limits(settings), partitioner, stored=stored, traces=traces)
     return EdgeCore(
         hub,
         make_access(settings, verify),

@@ -41,6 +41,7 @@ from touchline_server.log.open import make_log, open_log, room_store
 from touchline_server.metrics.process_table import process_snapshot
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
+from touchline_server.tracing.open import open_tracer
 
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
@@ -87,6 +88,7 @@ class Node:
         self.log: Log = log or make_log(settings)
         self.edge_port = 0
         self.control_port = 0
+        self._tracer = open_tracer(self.worker, settings.log)
         self.verifier = make_verifier(settings.auth)
         self._store: RoomStore | None = room_store(self.log)
         self._shared = shared_stores(settings, self.worker)
@@ -100,10 +102,11 @@ class Node:
             self.log.partition_of,
             stored=self._store is not None,
             verify=self.verifier.verify if self.verifier else None,
+            traces=self._tracer.is_on,
         )
         self._skips = SkipLog()
         self._place = place
-        self._app = None if place else ControlApp(self, settings, extra_routes=extra_routes)
+        self._app = None if place else ControlApp(self, settings, extra_routes=extra_routes, tracer=self._tracer)
         self._edge: EdgeServer | None = None
         self._control: ControlServer | None = None
         self._ingesting: asyncio.Task[None] | None = None
@@ -138,9 +141,10 @@ class Node:
             await self._start_control()
             # Without keys there are no players, and so no arrivals.
             players = None if self._shared is None or self.core.arrivals is None else self._shared.players()
-            edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report, players)
+            core, log, report = self.core, self.log, self._skips.report
+            edge = self._edge = EdgeServer(settings, core, log, self._store, report, players, self._tracer)
             ingest = Ingest(
-                self.log,
+                log,
                 edge,
                 self._skips,
                 topics=frozenset(self._topics()),
@@ -190,6 +194,7 @@ class Node:
         if self.verifier is not None:
             await self.verifier.stop()
         await self.log.close()
+        await self._tracer.stop()
 
     async def failed(self) -> None:
         """Wait until a part fails that should run for ever, and raise what it failed with: a mistake of ours."""

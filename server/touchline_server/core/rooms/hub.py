@@ -13,11 +13,12 @@ Rules:
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event, parse_room_id
 from touchline_protocol.rooms import split_room
+from touchline_protocol.tracing.traceparent import header_traceparent, is_sampled
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.log import (
     CaughtUp,
@@ -40,31 +41,27 @@ from touchline_server.core.room_store import StoredRoom
 
 from .contents import BEFORE_ALL, Contents
 from .feed import Feed
+from .hub_limits import FORGET_EVERY_MS, HubLimits
 from .moves import ExpectedPartitions, Partitioner, is_move
 from .old_records import Skip, announce, replayed_events, skip_of, stored_events
 from .open_feed import OpenFeed
 from .partition_window import PartitionWindow, RoomEvent, room_event
 from .reading_back import take_history
-from .room import Flush, M, Room
-
-FORGET_EVERY_MS = 10_000
-"""How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
-
-
-class HubLimits(NamedTuple):
-    """The limits of the hub; `touchline_server.config.settings` has their reasons."""
-
-    window_bytes_max: int
-    window_ms: int
-    state_bytes_max: int
-    room_idle_ms: int
+from .room import Flush, M, Room, Traced
 
 
 class Hub(Generic[M]):
-    """All rooms of an edge. ``stored`` says whether a `RoomStore` knows rooms from before the window."""
+    """All rooms of an edge. ``stored`` says whether a `RoomStore` knows rooms from before the window, and ``traces``
+    whether flushes say which sampled traces they are part of."""
 
     def __init__(
-        self, feeds: Sequence[Feed], limits: HubLimits, partitioner: Partitioner, *, stored: bool = False
+        self,
+        feeds: Sequence[Feed],
+        limits: HubLimits,
+        partitioner: Partitioner,
+        *,
+        stored: bool = False,
+        traces: bool = False,
     ) -> None:
         self.limits = limits
         self.feeds: dict[str, OpenFeed[M]] = {
@@ -73,6 +70,7 @@ class Hub(Generic[M]):
         self.rooms: dict[str, Room[M]] = {}
         self.pending_bytes = 0
         self._stored = stored
+        self._traces = traces
         self._forget_again_ms = 0
         self._by_topic = {opened.feed.topic: opened for opened in self.feeds.values()}
         self._partitioner = partitioner
@@ -222,13 +220,16 @@ class Hub(Generic[M]):
             room = self._make(feed, room_id, window)
         contents = room.contents
         home = contents.pending[-1].window if contents.pending else contents.window
-        traceparent = feed.feed.traceparent_of(record) if record.headers else None
-        event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms, traceparent)
+        traceparent = header_traceparent(record.headers) if record.headers else None
+        shown = feed.feed.shown(traceparent) if traceparent else None
+        event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms, shown)
         if home is not window and not self._moves(feed, contents, event, now_ms, first_read=feed.is_first_read(window)):
             self._take_elsewhere(feed, room, event)
             return room
         contents.push(event)
         self.pending_bytes += event.size
+        if traceparent and self._traces and is_sampled(traceparent):
+            room.traced.append(Traced(traceparent, event))
         return room
 
     def _moves(

@@ -72,13 +72,30 @@ Notices: TypeAlias = Callable[[Sequence[Mapping[M, Write]]], list[Part[M]]]
 """Makes notices for some of the live members, which are passed in by the index of their codec."""
 
 
+class Traced(NamedTuple):
+    """An event whose record is part of a sampled trace."""
+
+    traceparent: str
+    event: RoomEvent
+
+
+class FlushTrace(NamedTuple):
+    """A flush that traced events were part of has been written to ``clients``.
+
+    ``traced`` is never empty.
+    """
+
+    traced: Sequence[Traced]
+    clients: int
+
+
 class Flush(msgspec.Struct, Generic[M], eq=False):
     """What a flush writes: one part after the other.
 
     ``size`` is the number of writes. ``left`` has the members that left since it began, ``gone`` those that started
     over as well: they are passed over, except that a notice passes over only those that left. ``woken`` has the members
     that waited for the room to reach their cursor, or that have to ask the room store. ``oldest`` is the first of its
-    ``events``, None if it has none.
+    ``events``, None if it has none. ``traced`` are those of its events that are part of sampled traces.
     """
 
     room: "Room[M]"
@@ -89,6 +106,7 @@ class Flush(msgspec.Struct, Generic[M], eq=False):
     woken: list[M]
     oldest: RoomEvent | None
     events: int
+    traced: Sequence[Traced] = ()
 
 
 class _Audience(NamedTuple, Generic[M]):
@@ -104,6 +122,7 @@ class Room(Generic[M]):
 
     ``members`` counts all that are in the room, live or not. ``queued`` belongs to the hub: whether the room waits for
     its turn to be flushed. ``has_extra``: the next flush may write something besides events.
+    ``traced`` are events of sampled traces that wait for the next flush.
     ``left`` is set while it is known what a client has to have seen to miss nothing of the
     partition that the room was in before.
     """
@@ -124,6 +143,7 @@ class Room(Generic[M]):
         "name",
         "queued",
         "snapshots",
+        "traced",
         "waking",
     )
 
@@ -136,6 +156,7 @@ class Room(Generic[M]):
         self.left: Left | None = None
         self.waking = False
         self.queued = False
+        self.traced: list[Traced] = []
         self.flush: Flush[M] | None = None
         self.flushed_ms = LoopMs(0)
         self._live: list[dict[M, Write]] = [{} for _ in ALL_CODECS]
@@ -191,11 +212,12 @@ class Room(Generic[M]):
             for codec, members, writes in self._audience():
                 data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
                 parts.append(Part(data, writes, members, events=len(batch)))
+        traced = self._take_traced() if self.traced else ()
         woken = unloaded + (self._wake() if self._ahead else [])
         if not parts and not woken:
             return None
         size = len(parts[0].writes) if len(parts) == 1 else sum(len(part.writes) for part in parts)
-        self.flush = Flush(self, parts, size, set(), set(), woken, batch[0] if batch else None, len(batch))
+        self.flush = Flush(self, parts, size, set(), set(), woken, batch[0] if batch else None, len(batch), traced)
         return self.flush
 
     def end_flush(self) -> None:
@@ -205,6 +227,7 @@ class Room(Generic[M]):
     def restart(self, window: PartitionWindow, *, same_log: bool) -> None:
         """Make everybody start over: the room goes on in ``window``, of another log or after lost records."""
         self.contents.restart(window, same_log=same_log)
+        self.traced = []
         self.left = None
         self._restarted()
 
@@ -276,6 +299,13 @@ class Room(Generic[M]):
                 if (members := self._live[codec.index])
             ]
         return self._audiences
+
+    def _take_traced(self) -> Sequence[Traced]:
+        """Take the traced events that the contents have moved over."""
+        waiting = self.contents.pending  # those behind a move to another partition
+        taken = [traced for traced in self.traced if traced.event not in waiting]
+        self.traced = [traced for traced in self.traced if traced.event in waiting]
+        return taken
 
     def _restarted(self) -> None:
         self._restarting = self.has_extra = True

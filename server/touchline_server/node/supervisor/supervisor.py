@@ -31,6 +31,7 @@ from touchline_server.node.parts import until_failed
 from touchline_server.node.process_log import log_reload
 from touchline_server.node.readiness import DRAINING, EDGE
 from touchline_server.node.sockets import bind, reserve
+from touchline_server.tracing.open import open_tracer
 
 from .backend import WorkersBackend
 from .crew import Crew
@@ -60,7 +61,8 @@ class Supervisor:
         backend = WorkersBackend(
             settings, self._log, self.readiness, self._serving, self._metrics, self._details, self._drain
         )
-        self._app = ControlApp(backend, settings)
+        self._tracer = open_tracer(settings.edge_name, settings.log)
+        self._app = ControlApp(backend, settings, tracer=self._tracer)
         self._reserved: socket.socket | None = None
         self._control: ControlServer | None = None
         self._crew: Crew | None = None
@@ -125,6 +127,7 @@ class Supervisor:
         if self._control is not None:
             await self._control.stop()
         await self._log.close()
+        await self._tracer.stop()
         if self._reserved is not None:
             self._reserved.close()
 
