@@ -16,6 +16,7 @@ pytest_plugins = [
     "support.kafka_split",
     "support.redis_server",
     "support.distribution",
+    "support.collector",
 ]
 
 
