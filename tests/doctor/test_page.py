@@ -6,7 +6,7 @@ from pathlib import Path
 from touchline_server.doctor import rules
 
 PAGE = Path(__file__).parents[2] / "docs/doctor.md"
-FOUND = re.compile(r'Finding\(\s*(?:Severity\.\w+|severity),\s*"(\w+)"')
+FOUND = re.compile(r'(?:Finding\(\s*(?:Severity\.\w+|severity),|clock_finding\()\s*"(\w+)"')
 
 
 def test_the_page_lists_the_codes_of_all_findings() -> None:

@@ -72,7 +72,7 @@ def test_one_fact_of_a_topic_gives_one_finding(code: str, changes: dict[str, Any
     assert of_kafka(**changes) == {code}
 
 
-def test_a_topic_that_is_kept_for_ever_is_kept_long_enough() -> None:
+def test_a_topic_that_is_kept_forever_is_kept_long_enough() -> None:
     assert of_kafka(options={"retention.ms": "-1"}) == set()
     assert of_kafka(options={"retention.ms": "5000", "cleanup.policy": "compact"}) == {"feed_compacted"}
 
@@ -92,7 +92,7 @@ def test_a_single_broker_is_not_asked_for_more_copies_than_it_can_hold() -> None
     assert of_kafka(brokers=1, replicas=1, options={}) == set()
 
 
-def test_a_broker_that_does_not_know_what_a_user_may_do_is_believed() -> None:
+def test_permissions_are_not_checked_if_the_broker_does_not_report_them() -> None:
     assert of_kafka(allowed=None) == set()
     assert "topic_permission" in of_kafka(allowed=frozenset())
 
@@ -112,7 +112,7 @@ def test_brokers_that_create_topics_by_themselves_are_found() -> None:
 
 
 @pytest.mark.parametrize("trouble", [Trouble("no answer", is_refusal=False), Trouble("bad password", is_refusal=True)])
-def test_of_a_system_without_an_answer_nothing_else_is_said(trouble: Trouble) -> None:
+def test_nothing_else_is_reported_about_a_system_that_does_not_answer(trouble: Trouble) -> None:
     kafka = list(kafka_findings(KAFKA, KafkaFacts(trouble=trouble)))
     redis = list(redis_findings(KAFKA, RedisFacts(trouble=trouble)))
     word = "refused" if trouble.is_refusal else "away"
@@ -199,7 +199,7 @@ def test_a_process_without_a_limit_of_open_files_has_enough() -> None:
     assert of_machine(open_files_max=-1) == {}
 
 
-def test_an_open_door_to_other_machines_is_found() -> None:
+def test_publishing_without_a_key_from_other_machines_is_found() -> None:
     settings = KAFKA.model_copy(update={"control_host": "0.0.0.0", "publish_without_key": True})
     assert "publish_open" in of_machine(settings)
     assert "publish_open" not in of_machine(settings.model_copy(update={"api_keys": ["a" * 32]}))

@@ -100,7 +100,7 @@ async def test_a_key_that_cannot_be_sent_is_refused_and_spaces_around_one_are_no
         await expect(page.locator("#board")).to_be_visible(timeout=DEADLINE_MS)
 
 
-async def test_a_server_that_is_away_is_said_so_and_its_last_status_goes_on_when_it_is_back(
+async def test_the_page_says_that_the_server_does_not_answer_and_goes_on_when_it_does(
     node: RunningNode, browser: Browser
 ) -> None:
     async with open_page(browser) as page:

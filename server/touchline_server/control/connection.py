@@ -1,6 +1,6 @@
 """One connection to the control plane: uvicorn's, with bounds that uvicorn lacks.
 
-uvicorn waits for ever for a request's head. A connection that never sends one would hold an open file that the edge
+uvicorn waits forever for a request's head. A connection that never sends one would hold an open file that the edge
 needs for its clients. Of uvicorn's connection this uses what `asyncio.Protocol` has, ``conn`` (h11's state), ``cycle``
 (the request under way), ``connections``, the set of all that are open, and two methods that it overrides.
 """

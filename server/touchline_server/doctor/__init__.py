@@ -3,9 +3,9 @@
 - `probes`: ask Kafka, Redis and the machine, and change nothing. Each returns facts.
 - `facts`: what was learned. Values only.
 - `rules`: settings and facts in, findings out. Pure.
-- `finding`: one thing to change: how bad it is, what is so, and the cure.
+- `finding`: one thing to change: how bad it is, what is wrong, and the cure.
 - `examination`: runs the probes, and then all rules.
 - `report`: findings as text and as JSON.
 
-Rule: whatever can be asked of a fact belongs in `rules`, so that a test needs no broker for it.
+Rule: every decision about a fact belongs in `rules`, so that a test needs no broker for it.
 """

@@ -24,7 +24,7 @@ class Severity(IntEnum):
 class Finding(NamedTuple):
     """``code`` names the kind, and stays the same over versions. ``subject`` is what has it: a topic, or a setting.
 
-    ``text`` says what is so, and why that matters. ``cure`` is what to do about it.
+    ``text`` describes the problem and why it matters. ``cure`` is what to do about it.
     """
 
     severity: Severity

@@ -20,7 +20,7 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def paragraph(finding: Finding) -> str:
-    """What is so, and in a second line the cure."""
+    """One finding: the problem, and the cure on a second line."""
     found = f"{finding.severity.word}: {escaped(finding.subject)}: {escaped(finding.text).removesuffix('.')}."
     return f"{found}\n  {escaped(finding.cure)}  [{finding.code}]"
 

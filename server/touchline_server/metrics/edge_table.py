@@ -50,13 +50,13 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     counters(
         "touchline_records_read_total",
         "topic",
-        "Records read from the log since it was caught up with. Each worker reads all of them.",
+        "Records read from the log after the worker had caught up with it. Each worker reads all records.",
         lambda core: core.counters.records.read,
     ),
     counters(
         "touchline_records_skipped_total",
         "reason",
-        "Records that are neither events nor verdicts, and were skipped.",
+        "Records skipped because they are neither events nor verdicts.",
         lambda core: core.counters.records.skipped,
     ),
     counter(
@@ -71,7 +71,7 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     ),
     seconds(
         "touchline_event_latency_seconds",
-        "Time from a record's timestamp until it was read, and was written to the first and to the last client.",
+        "Time from a record's timestamp until it was read, and until it was written to the first and the last client.",
         LATENCY_MS,
         lambda core: {
             "read": core.counters.records.read_ms,
@@ -82,7 +82,7 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     ),
     seconds(
         "touchline_edge_latency_seconds",
-        "Time from reading a record until it was written to the first and to the last client, by one clock.",
+        "Time from reading a record until it was written to the first and the last client, by a single clock.",
         LATENCY_MS,
         lambda core: {
             "first_write": core.counters.flushes.own_first_ms,
@@ -93,48 +93,48 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     sizes(
         "touchline_flush_clients", "Clients that a flush wrote to.", CLIENTS, lambda core: core.counters.flushes.clients
     ),
-    sizes("touchline_flush_events", "Events joined in a flush.", EVENTS, lambda core: core.counters.flushes.events),
+    sizes("touchline_flush_events", "Events combined in a flush.", EVENTS, lambda core: core.counters.flushes.events),
     # Connections and clients.
     gauge(
         "touchline_connections",
-        "Connections, those included that have not said anything yet.",
+        "Connections, including those that have not sent anything yet.",
         lambda core: core.connections,
     ),
     gauge(
         "touchline_connections_max",
-        "Connections that are taken at most.",
+        "The most connections that are accepted.",
         lambda core: core.limits.connections_max,
     ),
     counter(
         "touchline_connections_accepted_total",
-        "Connections accepted, those included that were then refused.",
+        "Connections accepted, including those that were then refused.",
         lambda core: core.counters.connections.accepted,
     ),
     counters(
         "touchline_connections_refused_total",
         "reason",
-        "Connections refused at the door: over a limit (the name of the setting), or by the code of the answer.",
+        "Connections refused before they opened, by the setting whose limit was reached or the code of the response.",
         lambda core: core.counters.connections.refused,
         tuple(Limit),
     ),
     Metric(
         "touchline_connections_closed_total",
         Kind.COUNTER,
-        "Open connections that ended, by who ended them and the code.",
+        "Open connections that ended, by the side that ended them and the code.",
         _ended,
         ("by", "code"),
     ),
     gauges(
         "touchline_clients",
         "state",
-        "Clients that are greeting, live, or lagging: they take nothing now, or are catching up after that.",
+        "Clients that are greeting, live, or lagging: these take no data now, or are catching up afterwards.",
         _clients,
     ),
-    counter("touchline_welcomes_total", "Clients let in.", lambda core: core.counters.clients.welcomed),
+    counter("touchline_welcomes_total", "Clients welcomed.", lambda core: core.counters.clients.welcomed),
     counters(
         "touchline_errors_total",
         "code",
-        "Errors sent to clients by code.",
+        "Errors sent to clients, by code.",
         lambda core: core.counters.clients.errors,
     ),
     # Rooms.
@@ -154,34 +154,34 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     ),
     gauge("touchline_replays_waiting", "Catch-ups that wait for the log.", lambda core: core.replays.waiting),
     gauge(
-        "touchline_replays_running", "Reads of the log for catch-ups under way.", lambda core: core.replays.under_way
+        "touchline_replays_running", "Reads of the log for catch-ups in progress.", lambda core: core.replays.under_way
     ),
     counters(
         "touchline_replay_reads_total",
         "outcome",
-        "Reads of the log for catch-ups by outcome.",
+        "Reads of the log for catch-ups, by outcome.",
         lambda core: core.counters.reads.log_reads,
         ("found", "not_found", "unavailable"),
     ),
     seconds(
         "touchline_replay_read_seconds",
-        "Time that the log took for a read for catch-ups.",
+        "Time that a read of the log for catch-ups took.",
         LATENCY_MS,
         lambda core: {"": core.counters.reads.log_ms},
     ),
     counters(
         "touchline_room_loads_total",
         "outcome",
-        "Rooms loaded from the room store by outcome.",
+        "Rooms loaded from the room store, by outcome.",
         lambda core: core.counters.reads.room_loads,
         ("found", "not_found", "not_yet", "unavailable"),
     ),
     gauge(
-        "touchline_room_loads_waiting", "Rooms that are being loaded, or wait for it.", lambda core: core.loads.waiting
+        "touchline_room_loads_waiting", "Rooms that are being loaded or wait to be.", lambda core: core.loads.waiting
     ),
     gauge(
         "touchline_rooms_unloaded",
-        "Rooms that clients were let into without their older state.",
+        "Rooms that clients have joined without their older state.",
         lambda core: core.loads.unloaded,
     ),
     # Players.
@@ -209,13 +209,13 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     counters(
         "touchline_verdicts_enforced_total",
         "kind",
-        "Verdicts that clients were told of.",
+        "Verdicts sent to clients.",
         lambda core: core.counters.clients.verdicts,
         ("warning", "mute", "ban"),
     ),
     gauge(
         "touchline_verdicts_standing",
-        "Players that a mute or a ban stands against.",
+        "Players with a mute or a ban in force.",
         lambda core: len(core.access.verdicts),
         Over.MAX,
     ),
@@ -227,7 +227,7 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
     ),
     gauge(
         "touchline_presence_complete",
-        "1 while numbers of presence are those of the whole fleet, 0 while they are marked as not complete.",
+        "1 while presence numbers are those of the whole fleet, 0 while they are marked as incomplete.",
         lambda core: core.presence.is_complete,
         Over.MIN,
     ),

@@ -72,12 +72,12 @@ REDIS_METRICS: tuple[Metric[CallCounters], ...] = (
     counters(
         "touchline_redis_calls_total",
         "outcome",
-        "Calls to Redis by outcome; a pipeline is one call. None is made while Redis is known to be away.",
+        "Calls to Redis, by outcome; a pipeline is one call. None is made while Redis is known to be away.",
         lambda calls: calls.outcomes,
         ("ok", "unavailable", "refused"),
     ),
     seconds(
-        "touchline_redis_call_seconds", "Time that Redis took for a call.", LATENCY_MS, lambda calls: {"": calls.ms}
+        "touchline_redis_call_seconds", "Time that a call to Redis took.", LATENCY_MS, lambda calls: {"": calls.ms}
     ),
 )
 

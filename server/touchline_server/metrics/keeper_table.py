@@ -40,19 +40,19 @@ KEEPER_METRICS: tuple[Metric[KeeperView], ...] = (
     counters(
         "touchline_keeper_writes_total",
         "outcome",
-        "Batches of a partition that were written to Redis.",
+        "Batches of a partition written to Redis, by outcome.",
         lambda view: view.counters.writes,
         ("ok", "failed"),
     ),
     seconds(
         "touchline_keeper_write_seconds",
-        "Time that it took to write a batch of a partition.",
+        "Time to write a batch of a partition to Redis.",
         LATENCY_MS,
         lambda view: {"": view.counters.write_ms},
     ),
     counter(
         "touchline_keeper_builds_total",
-        "Times that the rooms of a partition were begun anew: at first, or because they were lost.",
+        "Times that a partition's rooms were rebuilt: at first, or because they were lost.",
         lambda view: view.counters.builds,
     ),
     gauge("touchline_keeper_cached_rooms", "Rooms in memory.", lambda view: view.cached_rooms),

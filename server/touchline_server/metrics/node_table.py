@@ -56,7 +56,7 @@ NODE_METRICS: tuple[Metric[NodeView], ...] = (
     ),
     seconds(
         "touchline_loop_lag_seconds",
-        "How late the event loop came to a timer, ten times a second.",
+        "How late the event loop ran a timer, measured ten times a second.",
         LATENCY_MS,
         lambda view: {} if view.loop_lag is None else {"": view.loop_lag},
     ),

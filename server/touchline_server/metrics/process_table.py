@@ -18,7 +18,7 @@ def _metric(name: str, meaning: str, over: Over = Over.SUM, kind: Kind = Kind.GA
 PROCESS_METRICS = (
     _metric("process_cpu_seconds_total", "CPU time used, by user and system.", kind=Kind.COUNTER),
     _metric("process_resident_memory_bytes", "Memory in RAM."),
-    _metric("process_virtual_memory_bytes", "Memory that is mapped."),
+    _metric("process_virtual_memory_bytes", "Virtual memory."),
     _metric("process_open_fds", "Open files."),
     _metric("process_max_fds", "The limit of open files.", Over.MIN),
     _metric("process_start_time_seconds", "When the process started, in Unix seconds.", Over.MIN),

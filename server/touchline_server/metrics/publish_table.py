@@ -11,7 +11,7 @@ PUBLISH_METRICS: tuple[Metric[Counter[str]], ...] = (
     counters(
         "touchline_publish_requests_total",
         "outcome",
-        "Requests to publish over HTTP: ok, or the code of the refusal.",
+        "Requests to publish over HTTP, by outcome: ok, or the code of the refusal.",
         lambda outcomes: outcomes,
         (PUBLISHED,),
     ),

@@ -38,7 +38,7 @@ SUPERVISOR_METRICS: tuple[Metric[CrewView], ...] = (
     Metric(
         "touchline_worker_ends_total",
         Kind.COUNTER,
-        "Processes of a worker that ended unasked: by a crash or a signal, or because they hung.",
+        "Processes of a worker that ended unexpectedly: by a crash or a signal, or because they hung.",
         _ended,
         ("worker", "reason"),
     ),

@@ -1,5 +1,5 @@
 """What is wrong, by settings and facts. Pure: each module yields findings about one system.
 
-A rule never repeats a finding whose cause another rule has named: where Kafka does not answer, nothing is said about
-its topics.
+A rule never repeats a finding whose cause another rule has reported: if Kafka does not answer, nothing is reported
+about its topics.
 """

@@ -7,10 +7,8 @@ from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import KafkaFacts, Trouble
 from touchline_server.doctor.finding import Finding, Severity
 
+from .clock import clock_finding
 from .topics import topic_findings, uses
-
-CLOCK_S_MAX = 2.0
-"""Clocks that NTP keeps differ by milliseconds."""
 
 
 def kafka_findings(settings: Settings, facts: KafkaFacts) -> Iterator[Finding]:
@@ -60,16 +58,10 @@ def _cluster(settings: Settings, facts: KafkaFacts) -> Iterator[Finding]:
             "partition or without compaction, and a misspelled name goes unnoticed",
             "set auto.create.topics.enable=false on all brokers, and restart them one by one",
         )
-    if facts.clock_off_s is not None and abs(facts.clock_off_s) - facts.round_trip_s > CLOCK_S_MAX:
-        ahead = "ahead of" if facts.clock_off_s > 0 else "behind"
-        yield Finding(
-            Severity.WARNING,
-            "kafka_clock",
-            "log",
-            f"the clock of Kafka's controller is {abs(facts.clock_off_s):.1f} s {ahead} that of this machine: windows, "
-            "latencies, and the ends of tokens and verdicts are wrong by as much",
-            "let NTP set both clocks (timedatectl set-ntp true)",
-        )
+    effect = "windows, latencies, and the ends of tokens and verdicts are wrong by as much"
+    owner = "Kafka's controller"
+    if wrong := clock_finding("kafka_clock", "log", owner, facts.clock_off_s, facts.round_trip_s, effect):
+        yield wrong
     # A coordinator that is not there yet, as on a cluster without groups, comes by itself.
     if facts.group_trouble is not None and facts.group_trouble.is_refusal:
         group = settings.keeper_group

@@ -8,14 +8,14 @@ from touchline_server.doctor.facts import RedisFacts, RedisServer
 from touchline_server.doctor.finding import Finding, Severity
 from touchline_server.store.redis.eviction import SAFE_POLICY
 
+from .clock import clock_finding
+
 VERSION_MIN = (6, 2)
 FULL_SHARE = 0.8
 """Above this share of its memory, a busy evening may fill a Redis that refuses writes when it is full."""
 MORE_MEMORY = "raise maxmemory, or shorten keeper.room_idle_s"
 READ_ONLY, FULL = "READONLY", "OOM"
 """How refusals begin that do not come from a missing permission."""
-CLOCK_S_MAX = 2.0
-"""Clocks that NTP keeps differ by milliseconds. Workers count as dead 10 s after their last sign of life."""
 
 
 def redis_findings(settings: Settings, facts: RedisFacts | None) -> Iterator[Finding]:
@@ -41,15 +41,9 @@ def redis_findings(settings: Settings, facts: RedisFacts | None) -> Iterator[Fin
         yield Finding(Severity.ERROR, "redis_full", "maxmemory", text, MORE_MEMORY)
     for server in facts.servers:
         yield from _server(server, is_full=is_full)
-    if facts.clock_off_s is not None and abs(facts.clock_off_s) - facts.round_trip_s > CLOCK_S_MAX:
-        ahead = "ahead of" if facts.clock_off_s > 0 else "behind"
-        yield Finding(
-            Severity.WARNING,
-            "redis_clock",
-            "redis.url",
-            f"the clock of Redis is {abs(facts.clock_off_s):.1f} s {ahead} that of this machine",
-            "let NTP set both clocks (timedatectl set-ntp true)",
-        )
+    effect = "workers may count as dead while they live, or the other way round"
+    if wrong := clock_finding("redis_clock", "redis.url", "Redis", facts.clock_off_s, facts.round_trip_s, effect):
+        yield wrong
 
 
 def _without(settings: Settings) -> Iterator[Finding]:

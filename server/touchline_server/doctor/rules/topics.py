@@ -14,11 +14,11 @@ from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import KafkaFacts, TopicFacts
 from touchline_server.doctor.finding import Finding, Severity
 
+from .clock import CLOCK_S_MAX, SYNCHRONIZE
+
 RETENTION, TIMESTAMP_TYPE = "retention.ms", "message.timestamp.type"
 REPLICAS_MIN = 3
 """With three copies, of which two have to be in sync, one broker may be away and another fail."""
-AHEAD_MS_MAX = 2_000
-"""Clocks that NTP keeps differ by milliseconds. Latencies would be wrong by as much as these differ."""
 DAY_MS = 24 * 3600 * 1000
 """How long a feed's records should be kept at least, so that a match can be looked at afterwards."""
 CREATE = "touchline topics --create"
@@ -81,14 +81,14 @@ def _topic(topic: str, use: Use, found: TopicFacts, settings: Settings, facts: K
     if use.option == "actions.topic" and COMPACT in found.options.get(CLEANUP, ""):
         text = "the topic is compacted: Kafka removes a player's older actions, so whatever judges them may miss some"
         yield Finding(Severity.WARNING, "actions_compacted", topic, text, _configure(topic, CLEANUP, "delete"))
-    if found.newest_ms is not None and found.newest_ms - facts.now_ms > AHEAD_MS_MAX:
+    if found.newest_ms is not None and found.newest_ms - facts.now_ms > 1000 * CLOCK_S_MAX:
         yield Finding(
             Severity.WARNING,
             "clock",
             topic,
             f"its newest record is {(found.newest_ms - facts.now_ms) / 1000:.1f} s in the future: the clock of a "
             "producer is ahead, or that of this machine is behind, and windows and latencies are wrong",
-            "let NTP set the clocks (timedatectl set-ntp true)",
+            SYNCHRONIZE,
         )
 
 
@@ -191,7 +191,7 @@ def _longer_than_kept(topic: str, policy: str, retention_ms: int | None, setting
     idle_s = settings.keeper.room_idle_s
     is_endless = policy == COMPACT or (retention_ms is not None and retention_ms < 0)
     if settings.redis.url is not None and (is_endless or (retention_ms or 0) > idle_s * 1000):
-        longer = "for ever" if is_endless else f"for {(retention_ms or 0) / 1000:g} s"
+        longer = "forever" if is_endless else f"for {(retention_ms or 0) / 1000:g} s"
         cure = "set keeper.room_idle_s to the topic's retention" if not is_endless else "raise keeper.room_idle_s"
         yield Finding(
             Severity.WARNING,
