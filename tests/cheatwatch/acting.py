@@ -20,6 +20,7 @@ class Did(NamedTuple):
     room: str = ROOM
     edge: str = "edge-1"
     clock: str = "c1"
+    traceparent: str | None = None
 
     def at(self, event_clock_ms: int | None = None) -> Action:
         """The action as rules see it, where there is one clock only."""

@@ -191,5 +191,5 @@ def test_the_rule_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Monkey
     engine = Engine(load_rule_set(Path("rules.toml")).rules)
     outcomes = [engine.judge(Did(5, "predict"), at(5)) for _ in range(3)]
     assert [len(found) for found in outcomes] == [0, 0, 1]
-    ((player, verdict),) = verdicts_of(outcomes[2])
+    ((player, verdict, _),) = verdicts_of(outcomes[2])
     assert (player, verdict.kind, verdict.evidence["early"]) == ("ann", "warn", 3)

@@ -24,6 +24,7 @@ from touchline_kafka.security import Security
 from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.records import headers_for
+from touchline_protocol.tracing.traceparent import traceparent_headers
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict
 
 RULES = """
@@ -46,6 +47,7 @@ kinds = ["shout"]
 verdict = "warn"
 """
 READ_S = 90.0
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Setting(NamedTuple):
@@ -95,7 +97,14 @@ async def producing(kafka: KafkaBroker) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def act(setting: Setting, player: str, first_id: int, *actions: tuple[str, object], copies: int = 1) -> None:
+async def act(
+    setting: Setting,
+    player: str,
+    first_id: int,
+    *actions: tuple[str, object],
+    copies: int = 1,
+    traceparent: str | None = None,
+) -> None:
     """Append a player's actions, as an edge does."""
     now_ms = round(time.time() * 1000)
     async with producing(setting.kafka) as producer:
@@ -104,11 +113,13 @@ async def act(setting: Setting, player: str, first_id: int, *actions: tuple[str,
             record = ActionRecord(player, "match:7", kind, raw, "s", first_id + number, now_ms, "edge")
             for _ in range(copies):
                 await producer.send_and_wait(
-                    setting.actions, encode_action(record), player.encode(), headers=action_headers(record)
+                    setting.actions, encode_action(record), player.encode(), headers=action_headers(record, traceparent)
                 )
 
 
-async def written(setting: Setting, count: int | None = None) -> list[tuple[str, VerdictRecord]]:
+async def written(
+    setting: Setting, count: int | None = None, *, traceparent: str | None = None
+) -> list[tuple[str, VerdictRecord]]:
     """All verdicts there are, which must be so many; those of a player are in order."""
     reader = AIOKafkaConsumer(
         setting.verdicts, bootstrap_servers=setting.kafka.address, auto_offset_reset="earliest", fetch_max_wait_ms=100
@@ -116,10 +127,11 @@ async def written(setting: Setting, count: int | None = None) -> list[tuple[str,
     await reader.start()
     try:
         found: list[tuple[str, VerdictRecord]] = []
+        traced = traceparent_headers(traceparent)
         ends = await reader.end_offsets(reader.assignment())
         while any([await reader.position(tp) < end for tp, end in ends.items()]):
             for records in (await reader.getmany(timeout_ms=200)).values():
-                assert all(list(record.headers) == VERDICT_HEADERS for record in records)
+                assert all(list(record.headers) == [*VERDICT_HEADERS, *traced] for record in records)
                 found += [decode_verdict(record.key, record.value) for record in records]
     finally:
         await reader.stop()
@@ -132,10 +144,10 @@ TAPS = [("tap", None)] * 11
 
 async def test_a_verdict_is_written_once_and_stands_over_restarts(setting: Setting) -> None:
     with watching(*setting.args) as watch:
-        await act(setting, "bot", 1, *TAPS)
+        await act(setting, "bot", 1, *TAPS, traceparent=TRACEPARENT)
         line = watch.line()
         assert (line["type"], line["player"], line["rule"], line["room"]) == ("finding", "bot", "fast", "match:7")
-        ((player, verdict),) = await written(setting, 1)
+        ((player, verdict),) = await written(setting, 1, traceparent=TRACEPARENT)
         assert (player, verdict.kind, verdict.rule) == ("bot", "mute", "fast")
         assert line["verdict"] == msgspec.to_builtins(verdict)
         assert verdict.until == (verdict.decided_ms or 0) + 600_000
@@ -146,7 +158,7 @@ async def test_a_verdict_is_written_once_and_stands_over_restarts(setting: Setti
     with watching(*setting.args) as watch:  # goes on where the first one stopped, and knows how players stand
         await act(setting, "bot", 23, *TAPS, *[("shout", None)] * 4)
         assert [watch.line()["verdict"] for _ in range(2)] == [None, None]
-        await written(setting, 1)
+        await written(setting, 1, traceparent=TRACEPARENT)
         assert watch.stop(signal.SIGINT)[0] == 0
 
 

@@ -56,6 +56,14 @@ def test_a_finding_uses_up_its_evidence() -> None:
     )
 
 
+def test_a_verdict_continues_the_trace_of_the_action_that_it_answers() -> None:
+    engine = Engine({"every": Every(), "later": Every(every=4, settle_s=1.0)})
+    found = judge(engine, Did(1, traceparent="00-1"), Did(2), Did(3, traceparent="00-3"), Did(4, traceparent="00-4"))
+    found += advance(engine, NOW_MS + 2000)
+    assert [(one.rule, one.traceparent) for one in found] == [("every", "00-3"), ("later", "00-4")]
+    assert [decision.traceparent for decision in verdicts_of(found)] == ["00-3"]
+
+
 def test_a_rule_sees_only_its_kinds_and_each_player_separately() -> None:
     engine = Engine({"taps": Every(kinds=("tap",)), "all": Every(every=4)})
     found = judge(engine, Did(1), Did(1, "move"), Did(1, player="bob"), Did(1), Did(1, "move"), Did(1))
@@ -112,7 +120,7 @@ def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
     engine.verdict("ann", operator_verdict("pardon", "", None, NOW_MS))
     assert engine.advance(at(NOW_MS), NOW_MS + 500) == []
     assert judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1)) == []
-    assert [player for player, _ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
+    assert [player for player, *_ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
 
 
 def test_a_player_under_a_verdict_does_not_get_another() -> None:

@@ -17,7 +17,7 @@ from touchline_cheatwatch.rules.score import Score
 from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_cheatwatch.service import Service
 from touchline_cheatwatch.sources import EventsLost, RoomEvent
-from touchline_cheatwatch.types import Judgement, Now, PlayerAction
+from touchline_cheatwatch.types import Decision, Judgement, Now, PlayerAction
 from touchline_protocol.errors import LogUnavailable, OperatorError, RecordRefusal, RecordsRefused
 from touchline_protocol.verdicts import VerdictRecord
 
@@ -102,11 +102,11 @@ class Verdicts:
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
         return await asyncio.Future()
 
-    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+    async def write(self, verdicts: Sequence[Decision]) -> None:
         await asyncio.sleep(0)
         if self._course.failure is not None:
             raise self._course.failure
-        self._course.seen.append([(player, verdict.kind) for player, verdict in verdicts])
+        self._course.seen.append([(player, verdict.kind) for player, verdict, _ in verdicts])
 
 
 class RecordingObserver:

@@ -23,7 +23,7 @@ from .players import Players
 from .rooms import Event, Rooms
 from .rules.base import Rule, in_ms
 from .sanctions import Policy, Sanctions, bounded
-from .types import Action, Finding, Judgement, Now, PlayerAction, RuleFailure
+from .types import Action, Decision, Finding, Judgement, Now, PlayerAction, RuleFailure
 
 Outcome = Judgement | RuleFailure | ClockNotice
 
@@ -125,6 +125,7 @@ class Engine:
             at_ms,
             stretch,
             self.clocks.event_clock_ms(clock, _feed(received.room), received.received_ms),
+            received.traceparent,
         )
         for name, rule, settle_ms in self._by_kind.get(action.kind, self._of_all_kinds):
             if settle_ms:
@@ -174,13 +175,13 @@ class Engine:
         verdict = self._sanctions.decide(action.player, name, rule, evidence, now.unix_ms)
         if verdict is not None and verdict.kind != "warn":
             self._players.forget(action.player)
-        return Judgement(action.player, action.room, name, action.received_ms, evidence, verdict)
+        return Judgement(action.player, action.room, name, action.received_ms, evidence, verdict, action.traceparent)
 
 
-def verdicts_of(outcomes: Iterable[Outcome]) -> list[tuple[str, VerdictRecord]]:
-    """The verdicts to be written, with their players, in order."""
+def verdicts_of(outcomes: Iterable[Outcome]) -> list[Decision]:
+    """The verdicts to be written, in order."""
     return [
-        (outcome.player, outcome.verdict)
+        Decision(outcome.player, outcome.verdict, outcome.traceparent)
         for outcome in outcomes
         if isinstance(outcome, Judgement) and outcome.verdict is not None
     ]

@@ -16,12 +16,14 @@ from touchline_kafka.security import Security
 from touchline_kafka.topics import NoSuchTopic, Topics
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
+from touchline_protocol.tracing.traceparent import traceparent_headers
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 
 from .event_names import event_name
 from .rooms import Event
 from .ruleset import FeedOptions
 from .sources import EventsLost, RoomEvent
+from .types import Decision
 
 STOP_TIMEOUT_S = 5.0
 """How long the service waits at its end for verdicts that are being written."""
@@ -99,7 +101,7 @@ class _NewVerdict(NamedTuple):
 
     key: bytes
     value: bytes
-    headers: Sequence[tuple[str, bytes]] = VERDICT_HEADERS
+    headers: Sequence[tuple[str, bytes]]
     timestamp: int | None = None
 
 
@@ -170,13 +172,16 @@ class KafkaVerdicts:
                 _log.warning("%s, offset %d, is skipped: %s", self._topic, one.record.offset, error)
         return found
 
-    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+    async def write(self, verdicts: Sequence[Decision]) -> None:
         """See `sources.VerdictLog`.
 
         Raises:
             OperatorError: Kafka refused one. While Kafka is away, it is waited for.
         """
-        records = [_NewVerdict(player.encode(), encode_verdict(verdict)) for player, verdict in verdicts]
+        records = [
+            _NewVerdict(player.encode(), encode_verdict(verdict), [*VERDICT_HEADERS, *traceparent_headers(traceparent)])
+            for player, verdict, traceparent in verdicts
+        ]
         task = asyncio.create_task(self._write(records), name="cheatwatch-write")
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)

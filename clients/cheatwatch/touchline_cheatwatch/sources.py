@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from touchline_protocol.verdicts import VerdictRecord
 
 from .rooms import Event
+from .types import Decision
 
 
 class RoomEvent(NamedTuple):
@@ -43,7 +44,7 @@ class VerdictLog(Protocol):
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
         """Wait a moment for the next ones; there may be none. They include what was written here."""
 
-    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+    async def write(self, verdicts: Sequence[Decision]) -> None:
         """Write verdicts in order; returns when they are durable.
 
         Raises:

@@ -40,6 +40,8 @@ class PlayerAction(Protocol):
     def edge(self) -> str: ...
     @property
     def clock(self) -> str: ...
+    @property
+    def traceparent(self) -> str | None: ...
 
 
 class Action(NamedTuple):
@@ -61,6 +63,7 @@ class Action(NamedTuple):
     at_ms: int
     stretch: int
     event_clock_ms: int | None
+    traceparent: str | None = None
 
 
 class Finding(NamedTuple):
@@ -70,7 +73,10 @@ class Finding(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """A finding, and the verdict that follows from it; None if an equally harsh one already stands."""
+    """A finding, and the verdict that follows from it; None if an equally harsh one already stands.
+
+    ``traceparent`` is that of the action which broke the rule, and the verdict's record continues it.
+    """
 
     player: str
     room: str
@@ -78,6 +84,7 @@ class Judgement(NamedTuple):
     received_ms: int
     evidence: Mapping[str, Any]
     verdict: VerdictRecord | None
+    traceparent: str | None = None
 
 
 class RuleFailure(NamedTuple):
@@ -94,3 +101,11 @@ def number(data: Any, field: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) <= NUMBER_MAX else None
+
+
+class Decision(NamedTuple):
+    """A verdict to be written; ``traceparent`` as in `Judgement`."""
+
+    player: str
+    verdict: VerdictRecord
+    traceparent: str | None = None

@@ -17,8 +17,10 @@ from touchline.actions.dedup import Dedup
 from touchline_cheatwatch.event_names import event_name
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.sources import EventsLost, RoomEvent
+from touchline_cheatwatch.types import Decision
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_record
+from touchline_protocol.tracing.traceparent import traceparent_headers
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 from touchline_server.config.tables import FeedSettings
 from touchline_server.core.log import Entry, LogEvent, Records
@@ -177,7 +179,10 @@ class OwnVerdicts:
         """The next verdicts, if any arrive within `POLL_S`."""
         return await self._mailbox.poll()
 
-    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+    async def write(self, verdicts: Sequence[Decision]) -> None:
         """Write verdicts in order; returns once they are in the log."""
-        entries = [Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS) for player, verdict in verdicts]
+        entries = [
+            Entry(player.encode(), encode_verdict(verdict), [*VERDICT_HEADERS, *traceparent_headers(traceparent)])
+            for player, verdict, traceparent in verdicts
+        ]
         await self._append(self._topic, entries)

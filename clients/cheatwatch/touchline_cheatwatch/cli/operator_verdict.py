@@ -10,6 +10,7 @@ from pathlib import Path
 from touchline_cheatwatch.kafka_sources import KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.sanctions import operator_verdict
+from touchline_cheatwatch.types import Decision
 from touchline_kafka.address import servers_of
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import OperatorError
@@ -78,7 +79,7 @@ def pardon_command(player: str, *, url: str, topic: str, rules_file: Path | None
 
 async def _write(verdicts: KafkaVerdicts, player: str, record: VerdictRecord) -> None:
     async with verdicts:
-        await verdicts.write([(player, record)])
+        await verdicts.write([Decision(player, record)])
 
 
 def _until_ms(kind: VerdictKind, seconds: float | None, until: str | None, now_ms: int) -> int | None:

@@ -58,6 +58,7 @@ class SimulatedAction(NamedTuple):
     received_ms: int
     edge: str
     clock: str
+    traceparent: str | None = None
 
 
 class BotResult(NamedTuple):
