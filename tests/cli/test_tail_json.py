@@ -15,6 +15,8 @@ from cli.processes import Server, line_of, running, serving, stop
 from touchline_protocol.cursor import Cursor
 from touchline_server.cli.tail_output import Printer, describe_silence
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+HEADERS = {"Content-Type": "application/json", "traceparent": TRACEPARENT}
 EXACT = [
     "1e400",
     "-1e400",
@@ -58,7 +60,7 @@ def server() -> Iterator[Server]:
 
 def publish(server: Server, room: str, body: str) -> httpx.Response:
     url = f"{server.control_url}/v1/rooms/{room}/events"
-    return httpx.post(url, content=body.encode(), headers={"Content-Type": "application/json"})
+    return httpx.post(url, content=body.encode(), headers=HEADERS)
 
 
 def publish_all(server: Server, room: str) -> None:
@@ -76,6 +78,7 @@ def tailed(room: str, *where: str) -> list[str]:
 def check_exact(lines: Sequence[str]) -> None:
     for line, data in zip(lines, EXACT, strict=True):
         assert data_of(line, exact=True) == read(data, exact=True)
+        assert dict(read(line, exact=True))["traceparent"] == TRACEPARENT
         assert not {"\x85", "\u202e", "\u2028"} & set(line)
 
 
@@ -101,7 +104,8 @@ def test_a_state_of_values_that_floats_cannot_hold_is_json(server: Server) -> No
     with running("tail", "match:2", "--url", server.websocket_url) as tail:
         shown = read(line_of(tail.stdout, tail), exact=False)
     assert (shown["state"], shown["data"]) == (True, {"low": float("-inf"), "high": [float("inf")]})
-    read(httpx.get(f"{server.control_url}/v1/rooms/match:2").text, exact=False)
+    (event,) = read(httpx.get(f"{server.control_url}/v1/rooms/match:2").text, exact=False)["state"]
+    assert event["traceparent"] == TRACEPARENT
 
 
 def test_what_is_not_json_is_refused_by_name(server: Server) -> None:

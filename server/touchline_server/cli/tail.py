@@ -1,9 +1,10 @@
 """``touchline tail``: a room's events as lines of JSON, for eyes, pipes and scripts.
 
 Each line is one object: ``room``, ``cursor`` (to continue from with ``--after``), ``offset``, ``key`` if the event has
-one, ``ts``, ``data``. Joining without a cursor, and starting over, begin with the room's state: the newest event of
-each key, as lines with ``"state": true``. With ``--occupancy`` there are lines with ``viewers`` as well, with
-``--members`` lines with ``players``. Every line is flushed as it is printed. Notes go to stderr.
+one, ``ts``, ``traceparent`` if it has one, ``data``. Joining without a cursor, and starting over, begin with the room's
+state: the newest event of each key, as lines with ``"state": true``. With ``--occupancy`` there are lines with
+``viewers`` as well, with ``--members`` lines with ``players``. Every line is flushed as it is printed. Notes go to
+stderr.
 
 To a terminal and to a pipe the same is printed: JSON whose strings escape what a terminal would obey or nobody would
 see, as `touchline_protocol.printable` says. A program that parses it gets the values that were published.

@@ -217,7 +217,7 @@ class LogTail:
         """An event as the SDK hands it out without decoding its data."""
         assert self._epoch is not None  # noqa: S101 - events follow `subscribed`
         data = bytes(event.data) if isinstance(event.data, msgspec.Raw) else event.data
-        return touchline.Event(event.room, event.offset, event.key, event.ts, data, self._epoch)
+        return touchline.Event(event.room, event.offset, event.key, event.ts, data, self._epoch, event.traceparent)
 
     def _report_problems(self) -> None:
         problems = dict(self._log.problems)

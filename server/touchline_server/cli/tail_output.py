@@ -63,7 +63,8 @@ class Printer:
     def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
         self._printed = True
         key = {} if event.key is None else {"key": event.key}
-        line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts}
+        trace = {} if event.traceparent is None else {"traceparent": event.traceparent}
+        line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts, **trace}
         write_line(_json_line(line, event.data, mark))
 
 
