@@ -16,7 +16,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js site screenshots js-codes format openapi lock clean
+.PHONY: help docs demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js site screenshots measure-site js-codes format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -126,6 +126,9 @@ site: build-js ## Build the site of the demo, whose built files are committed
 screenshots: .venv/dev.stamp ## Take pictures of the site, the README's, and of the operator's page: make screenshots ARGS="--match FILE"
 	PYTHONPATH=tests $(BIN)/python scripts/screenshots.py $(ARGS)
 	PYTHONPATH=tests $(BIN)/python scripts/screenshot_operator.py
+
+measure-site: .venv/dev.stamp ## Measure the demo's site beside an empty page: clients/demo/web/README.md
+	PYTHONPATH=tests $(BIN)/python scripts/measure_site.py $(ARGS)
 
 docs: .venv/dev.stamp ## Build the documentation as a site, in .cache/docs/site, and check its links
 	$(BIN)/python scripts/build_docs.py $(ARGS)

@@ -1,52 +1,37 @@
 """What visitors do not see, and would miss: access for everyone, nothing that jumps, smooth motion, a quick start."""
 
-import asyncio
+import os
 import subprocess
+import sys
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, CDPSession, Page, expect
+from playwright.async_api import Browser, Page, expect
 
+from demo.running_demo import RunningDemo
 from demo.scripted_edge import ScriptedEdge
-from demo.test_page_live import PHONE, goal, happened, kick_off, score
+from demo.site_measures import EVENTS_PER_S, WATCH_SHIFTS, first_paint_ms, flood, frames_of
+from demo.test_page_live import PHONE, goal, happened, kick_off
 from support.browser import WIDE, open_page
 
 ROOT = Path(__file__).parents[2]
 FIRST_PAINT_MS_MAX = 1_000
-EVENTS_PER_S = 100
+VISITORS = 5
 FLOOD_S = 5
-FRAME_S_MAX = 1 / 60
+FRAME_MS_MAX = 1000 / 60
+
+SHIFT_MAX = 0.0001
+"""A share of the screen, times how far it moved. Up to 0.1 counts as good; a centred word that changes is 0.00001."""
+
+LONG_NAMES = ("Wolverhampton Wanderers", "Borussia M\u00f6nchengladbach")
+"""They take two lines on a phone."""
 
 VIOLATIONS = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
 }"""
-
-WATCH_SHIFTS = """
-  window.shifts = [];
-  const isRow = ({ node }) => Boolean(node?.closest?.("#list, #findings"));
-  const place = ({ node, previousRect: from, currentRect: to }) =>
-    [node?.id || node?.className || String(node), from.x, from.y, to.x, to.y];
-  new PerformanceObserver((list) => {
-    for (const { value, hadRecentInput, sources } of list.getEntries()) {
-      if (!hadRecentInput && !sources.every(isRow)) shifts.push([value, sources.map(place)]);
-    }
-  }).observe({ type: "layout-shift", buffered: true });
-"""
-"""Rows of the timeline and of the findings move down as newer ones arrive: that is what such a list is."""
-
-SHIFT_MAX = 0.002
-"""A share of the screen, times how far it moved. Up to 0.1 counts as good; a word that is centred anew is 0.0001."""
-
-COUNT_FRAMES = """seconds => new Promise((resolve) => {
-  let frames = 0;
-  const end = performance.now() + seconds * 1000;
-  requestAnimationFrame(function count(now) {
-    frames += 1;
-    if (now < end) requestAnimationFrame(count);
-    else resolve(frames);
-  });
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -93,38 +78,59 @@ async def test_everybody_can_use_the_page(edge: ScriptedEdge, page: Page, axe: s
     assert await page.evaluate(VIOLATIONS) == []
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("size", "match"), [(WIDE, "1"), (PHONE, "1"), (PHONE, "")], ids=["desktop", "phone", "matches on a phone"]
+)
 async def test_nothing_moves_that_the_visitor_did_not_move(
-    edge: ScriptedEdge, browser: Browser, size: dict[str, int]
+    edge: ScriptedEdge, browser: Browser, size: dict[str, int], match: str
 ) -> None:
     async with open_page(browser) as page:
         await page.set_viewport_size(size)  # type: ignore[arg-type]
         await page.add_init_script(WATCH_SHIFTS)
         await show_everything(edge)
-        await page.goto(f"{edge.url}#1")
-        await expect(page.locator("#list li")).to_have_count(2)
-        await edge.send({"type": "occupancy", "room": "match:1", "viewers": 4711, "complete": True})
-        await edge.publish("score:1", score(1, 1), key="score")
-        await edge.publish("score:1", goal(1, 1), key="last_goal")
-        for minute in range(9, 30):
-            await edge.publish("match:1", happened("Carry", minute))
-        await edge.publish("cheer:1", {"number": 1, "ms": 60_000}, key="wave")
-        await edge.publish("cheer:1", {"number": 1, "players": 12}, key="joined")
-        await expect(page.locator("#list li")).to_have_count(23)
-        await edge.disconnect()
-        await edge.until(lambda: edge.connected == 2)
-        await expect(page.locator("#status")).to_have_text("live")
+        await edge.publish("score:1", long_score(1, 0), key="score")
+        await page.goto(f"{edge.url}#{match}")
+        await expect(page.locator("#card-1 .team").first).to_have_text(LONG_NAMES[0])
+        if match == "":
+            await edge.publish("score:1", long_score(1, 1), key="score")
+            await expect(page.locator("#card-1 .goals")).to_have_text(["1", "1"])
+            await edge.publish("score:1", goal(1, 1), key="last_goal")
+            await expect(page.locator("#card-1 .last-goal")).to_contain_text("Cy Wood")
+        else:
+            await play_on(edge, page)
         shifts = await page.evaluate("shifts")
         assert sum(value for value, _ in shifts) < SHIFT_MAX, shifts
 
 
-@pytest.mark.long
-async def test_the_page_is_painted_within_a_second(edge: ScriptedEdge, page: Page) -> None:
-    await kick_off(edge, "1")
-    await page.goto(edge.url)
+def long_score(*goals: int) -> dict[str, Any]:
+    sides = zip(("home", "away"), LONG_NAMES, goals, strict=True)
+    return {side: {"name": name, "goals": scored} for side, name, scored in sides}
+
+
+async def play_on(edge: ScriptedEdge, page: Page) -> None:
+    """A goal, play, a wave, and a lost connection."""
+    await expect(page.locator("#list li")).to_have_count(2)
+    await edge.send({"type": "occupancy", "room": "match:1", "viewers": 4711, "complete": True})
+    await edge.publish("score:1", long_score(1, 1), key="score")
+    await edge.publish("score:1", goal(1, 1), key="last_goal")
+    for minute in range(9, 30):
+        await edge.publish("match:1", happened("Carry", minute))
+    await edge.publish("cheer:1", {"number": 1, "ms": 60_000}, key="wave")
+    await edge.publish("cheer:1", {"number": 1, "players": 12}, key="joined")
+    await expect(page.locator("#list li")).to_have_count(23)
+    await edge.disconnect()
+    await edge.until(lambda: edge.connected == 2)
     await expect(page.locator("#status")).to_have_text("live")
-    paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert paint < FIRST_PAINT_MS_MAX
+
+
+@pytest.mark.long
+async def test_a_new_visitor_sees_the_page_within_a_second(demo: RunningDemo, browser: Browser) -> None:
+    """The median of some: one of them may have to wait for something else on this machine."""
+    paints = []
+    for _ in range(VISITORS):
+        async with open_page(browser) as page:
+            paints.append(await first_paint_ms(page, f"{demo.page}/#{demo.match_id}"))
+    assert median(paints) < FIRST_PAINT_MS_MAX, paints
 
 
 async def test_everything_can_be_done_by_keyboard(edge: ScriptedEdge, page: Page) -> None:
@@ -214,29 +220,18 @@ async def test_a_frame_at_a_hundred_events_a_second_leaves_room_for_sixty_in_a_s
     await show_everything(edge)
     await page.goto(f"{edge.url}#1")
     await expect(page.locator("#list li")).to_have_count(2)
-    devtools = await page.context.new_cdp_session(page)
-    await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before = await busy_s(devtools)
-    frames = asyncio.ensure_future(page.evaluate(COUNT_FRAMES, FLOOD_S))
-    await flood(edge)
-    drawn = await frames
-    assert drawn >= FLOOD_S
-    assert (await busy_s(devtools) - before) / drawn < FRAME_S_MAX
+    frames = await frames_of(page, FLOOD_S, lambda: flood(edge, FLOOD_S))
+    assert frames.per_s > 1
+    assert frames.busy_ms < FRAME_MS_MAX
     await expect(page.locator("#list li").first).to_contain_text(f"{EVENTS_PER_S * FLOOD_S - 1}'")
 
 
-async def busy_s(devtools: CDPSession) -> float:
-    """How long the page's thread has been at work so far."""
-    metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
-    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
-
-
-async def flood(edge: ScriptedEdge) -> None:
-    """Publish events at an even rate: play that moves the ball, so that everything on the page has something to do."""
-    loop = asyncio.get_running_loop()
-    begun_s = loop.time()
-    for number in range(EVENTS_PER_S * FLOOD_S):
-        x, y = number * 7 % 120, number * 13 % 80
-        event = happened("Pass", number, location=[x, y]) | {"pass": {"end_location": [120 - x, 80 - y]}}
-        await edge.publish("match:1", event)
-        await asyncio.sleep(begun_s + number / EVENTS_PER_S - loop.time())
+@pytest.mark.long
+def test_the_measurements_of_the_site_can_be_repeated() -> None:
+    """Numbers of a busy machine mean nothing, so only their presence is checked: `make measure-site`."""
+    script = [sys.executable, str(ROOT / "scripts" / "measure_site.py"), "--rounds", "1", "--seconds", "1"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+    lines = subprocess.run(script, env=environment, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert len([line for line in lines if "frames/s" in line]) == 8
+    assert len([line for line in lines if "layout shift" in line]) == 2
+    assert len([line for line in lines if line.startswith("first paint of")]) == 2

@@ -41,13 +41,15 @@ function CheerButton({ card, side }: { readonly card: Card; readonly side: Side 
       class={`cheer ${side}`}
       type="button"
       aria-disabled={!isEnabled}
-      onClick={() => isEnabled && client()?.cheer(card.id, side)}
+      onClick={() => site.game.canPlay.peek() && client()?.cheer(card.id, side)}
     >
-      <span class="cheer-team">
-        <span class="hidden">Cheer for </span>
-        {team}
-      </span>
-      <span class="cheer-count">{site.game.cheers.value[side].toLocaleString("en")}</span>
+      <span class="hidden">Cheer for </span>
+      {team !== null && (
+        <>
+          <span class="cheer-team">{team}</span>
+          <span class="cheer-count">{site.game.cheers.value[side].toLocaleString("en")}</span>
+        </>
+      )}
       <span class="taps" aria-hidden="true">
         {site.game.taps.value
           .filter((tap) => tap.side === side)
@@ -75,10 +77,12 @@ function WaveButton({ card }: { readonly card: Card }): VNode {
   const wave = game.wave.value;
   const canJoin = game.canJoin.value;
   const button = useReplay<HTMLButtonElement>("rolling", wave?.offset ?? -1);
+  /** A second tap can come before the first one has changed what is drawn. */
   function join(): void {
-    if (wave === null || !canJoin) return;
+    const rolling = game.wave.peek();
+    if (rolling === null || !game.canJoin.peek()) return;
     game.endWave();
-    client()?.joinWave(card.id, wave.offset);
+    client()?.joinWave(card.id, rolling.offset);
     game.say("You are in the wave!");
   }
   return (
@@ -91,7 +95,10 @@ function WaveButton({ card }: { readonly card: Card }): VNode {
       style={{ "--wave-ms": `${wave?.ms ?? 0}ms` }}
       onClick={join}
     >
-      <span class="wave-word">{canJoin ? "Join in!" : "Wave"}</span>
+      <span class="wave-word">
+        <span>Wave</span>
+        <span>Join in!</span>
+      </span>
       <span class="wave-count">{game.joined.value > 0 ? `${game.joined.value.toLocaleString("en")} joined` : ""}</span>
     </button>
   );

@@ -83,12 +83,20 @@ function scorer(card: Card): Side | undefined {
   return SIDES.find((side) => card.lastGoal.value?.team === card.teams.value[side]);
 }
 
-const Team = ({ card, side }: { readonly card: Card; readonly side: Side }): VNode => (
-  <span class={`name ${side}`}>
-    <Crest name={card.teams.value[side]} side={side} />
-    <span>{card.teams.value[side]}</span>
-  </span>
-);
+/** A team. Its place stays free until its name is known: a name of two lines would move what was there before. */
+function Team({ card, side }: { readonly card: Card; readonly side: Side }): VNode {
+  const name = card.teams.value[side];
+  return (
+    <span class={`name ${side}`}>
+      {name !== null && (
+        <>
+          <Crest name={name} side={side} />
+          <span>{name}</span>
+        </>
+      )}
+    </span>
+  );
+}
 
 function Goals({ card }: { readonly card: Card }): VNode {
   return (

@@ -27,9 +27,11 @@ export function Matches(): VNode {
           ))}
         </ul>
       )}
-      <p id="hint" class="hint">
-        Open a match to cheer for a team, or start a cheating bot below and see it caught.
-      </p>
+      {cards.length > 0 && (
+        <p id="hint" class="hint">
+          Open a match to cheer for a team, or start a cheating bot below and see it caught.
+        </p>
+      )}
     </section>
   );
 }
