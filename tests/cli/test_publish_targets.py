@@ -134,6 +134,8 @@ def test_an_invalid_address_is_an_error(url: str) -> None:
 class FillingLog:
     """A log whose disk is full after the first record."""
 
+    unreachable = None
+
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         raise AppendFailed(f"{topic}: the disk is full", written=1)
 

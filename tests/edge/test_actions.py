@@ -17,6 +17,7 @@ from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.messages import Ack, Error, Nack
 from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import AppendFailed
 
 
 @pytest.fixture
@@ -370,6 +371,18 @@ async def test_nothing_is_appended_while_the_log_reports_that_it_is_unreachable(
             assert (nack.id, nack.code, nack.message) == (1, "log_unavailable", "no broker answers")
             assert log.appends == 0
         await until_taken(client, 1)
+
+
+async def test_what_operators_and_back_ends_publish_is_refused_at_once_while_the_log_is_unreachable(
+    node: RunningNode, log: BreakableLog
+) -> None:
+    with log.unreachable_with("no broker answers"):
+        with pytest.raises(AppendFailed) as failed:
+            await node.publish("match:1", "a")
+        assert (str(failed.value), failed.value.written) == ("no broker answers", 0)
+        with pytest.raises(AppendFailed):
+            await node.node.kick("ada", 60, "")
+    await node.publish("match:1", "a")
 
 
 async def test_an_action_after_the_token_expired_but_before_the_close_is_refused(

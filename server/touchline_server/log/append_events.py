@@ -2,24 +2,17 @@
 
 from collections.abc import Sequence
 
-from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import AppendFailed, Entry, Log, Position
+from touchline_server.core.log import Entry, Log, Position
 from touchline_server.new_events import NewEvent, record_fields
+
+from .requested_append import append_requested
 
 
 async def append_events(log: Log, topic: str, room_id: str, events: Sequence[NewEvent]) -> list[Position]:
     """Append ``events`` in order, and return their positions.
 
     Raises:
-        RecordsRefused: the log refuses one of them for good; those after it are not appended.
-        TopicRefused: the log takes no records for the topic until an operator acts.
-        AppendFailed: the log did not accept all of them; ``written`` says how many it did.
-        UnknownTopic: the topic does not exist.
+        As `append_requested`.
     """
     entries = [Entry(*record_fields(room_id, event)) for event in events]
-    try:
-        return list(await log.append(topic, entries))
-    except AppendFailed:
-        raise
-    except LogUnavailable as error:
-        raise AppendFailed(str(error)) from error
+    return list(await append_requested(log, topic, entries))

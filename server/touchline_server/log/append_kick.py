@@ -4,10 +4,11 @@ It is a verdict so that it reaches every edge, in order with all others, and hol
 only a player's newest verdict counts, a kick is refused where it would end an earlier one too soon.
 """
 
-from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.messages import Verdict
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
-from touchline_server.core.log import AppendFailed, Entry, Log
+from touchline_server.core.log import Entry, Log
+
+from .requested_append import append_requested
 
 RULE = "operator"
 """What the verdict names as its rule, for investigators."""
@@ -22,15 +23,7 @@ async def append_kick(log: Log, topic: str, player: str, *, now_ms: int, until_m
     """Append the verdict; returns once it is durable.
 
     Raises:
-        RecordsRefused: the log refuses it for good.
-        TopicRefused: the log takes no records for the topic until an operator acts.
-        AppendFailed: it is not known to be in the log.
-        UnknownTopic: the topic does not exist.
+        As `append_requested`.
     """
     verdict = VerdictRecord(kind="ban", reason=reason, until=until_ms, rule=RULE, decided_ms=now_ms)
-    try:
-        await log.append(topic, [Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS)])
-    except AppendFailed:
-        raise
-    except LogUnavailable as error:
-        raise AppendFailed(str(error)) from error
+    await append_requested(log, topic, [Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS)])
