@@ -24,6 +24,7 @@ EVERYTHING: Mapping[str, Any] = {
     "secrets": {"edge": REDIS, "keeper": REDIS},
     "edge": {
         "autoscaling": {"enabled": True},
+        "env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
         "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "live-tls"},
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "edges", "operator": "Exists"}],

@@ -98,6 +98,12 @@ def test_services_do_not_become_settings(release: Rendered) -> None:
     assert all(pod["enableServiceLinks"] is False for pod in release.pods().values())
 
 
+def test_edges_get_the_variables_of_the_values() -> None:
+    (container,) = rendered(EVERYTHING).pods()["edge"]["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+
+
 def test_every_container_has_probes_and_limits(release: Rendered) -> None:
     for pod in release.pods().values():
         for container in pod["containers"]:
