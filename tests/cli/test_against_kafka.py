@@ -68,8 +68,8 @@ def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBrok
     hidden, missing, writable, unreadable = (
         f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")
     )
-    for topic in (hidden, writable, unreadable):
-        asyncio.run(kafka.create(topic, 1, {"cleanup.policy": "compact"}))
+    for topic, policy in ((hidden, "delete"), (writable, "delete"), (unreadable, "compact")):
+        asyncio.run(kafka.create(topic, 1, {"cleanup.policy": policy}))
     asyncio.run(kafka.allow(missing, Operation.DESCRIBE))
     for topic in (writable, unreadable):
         asyncio.run(kafka.allow(topic, Operation.WRITE, Operation.DESCRIBE_CONFIGS))
