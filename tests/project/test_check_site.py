@@ -1,6 +1,7 @@
 """The check that says when the demo's built site is stale, on a site of one file; and that a build is repeatable."""
 
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def check(tmp_path: Path) -> Any:
-    """The script, for a site of one file that was built from one source."""
+def load() -> Any:
+    """The script, as a module."""
     spec = importlib.util.spec_from_file_location("check_site", ROOT / "scripts" / "check_site.py")
     assert spec is not None
     assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Any:
+    """The script, for a site of one file that was built from one source."""
+    module = load()
     source, site = tmp_path / "src", tmp_path / "site"
     for folder, name in ((source, "main.ts"), (site, "site.js")):
         folder.mkdir()
@@ -44,6 +51,21 @@ def test_it_is_stale_once_a_source_is_gone(check: Any) -> None:
     check.main(["--write"])
     (check.ROOT / "src" / "other.ts").unlink()
     assert check.main([]) == 1
+
+
+def test_it_stays_fresh_if_an_entry_of_the_sdk_changes_that_it_does_not_use(check: Any) -> None:
+    check.UNUSED = (check.ROOT / "src" / "react",)
+    check.main(["--write"])
+    check.UNUSED[0].mkdir()
+    (check.UNUSED[0] / "hooks.ts").write_text("two", "utf-8")
+    assert check.main([]) == 0
+
+
+def test_the_site_uses_no_entry_of_the_sdk_that_the_check_leaves_out() -> None:
+    sources = (ROOT / "clients" / "demo" / "web" / "src").rglob("*.ts*")
+    imports = {name for path in sources for name in re.findall(r'"(touchline[\w/-]*)"', path.read_text("utf-8"))}
+    assert "touchline" in imports
+    assert not imports & {f"touchline/{path.name}" for path in load().UNUSED}
 
 
 @pytest.mark.long

@@ -1,46 +1,20 @@
 /** A connection with its shell: timers, sockets, callbacks and iterators, under fake timers. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ActionsFull } from "../src/action-errors.js";
 import { connect } from "../src/connect.js";
 import { AlreadySubscribed, BadArgument, ConnectionClosed, ConnectionRefused, RoomRefused } from "../src/errors.js";
-import type { Connection, ConnectOptions, RoomEvent, Status } from "../src/types.js";
-import { event, fakeServer, subscribed } from "./fake-server.js";
+import type { Connection, ConnectOptions, RoomEvent, Status, WebSocketConstructor } from "../src/types.js";
+import { event, fakeServerOfEachTest, settle, subscribed } from "./fake-server.js";
 
-const URL_ = "ws://127.0.0.1/ws";
-const server = { ...fakeServer() };
+const server = fakeServerOfEachTest();
 const statuses: Status[] = [];
-const open: Connection[] = [];
 
 beforeEach(() => {
-  vi.useFakeTimers();
-  Object.assign(server, fakeServer());
   statuses.length = 0;
 });
 
-afterEach(() => {
-  for (const connection of open.splice(0)) connection.close();
-  vi.useRealTimers();
-});
-
-/** Let promises run, load what is to be loaded, and let timers run up to now. */
-async function settle(ms = 0): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms);
-  await vi.dynamicImportSettled();
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-async function connected(options: ConnectOptions = {}): Promise<Connection> {
-  const connection = connect(URL_, {
-    WebSocket: server.WebSocket,
-    onStatus: (status) => statuses.push(status),
-    ...options,
-  });
-  open.push(connection);
-  await settle();
-  server.newest().welcome();
-  await settle();
-  return connection;
-}
+const connected = (options: ConnectOptions = {}): Promise<Connection> =>
+  server.connected({ onStatus: (status) => statuses.push(status), ...options });
 
 describe("opening", () => {
   it("greets with a token of each kind", async () => {
@@ -52,13 +26,57 @@ describe("opening", () => {
 
   it("tries again if the token function fails, and says why", async () => {
     const token = vi.fn().mockRejectedValueOnce(new Error("no login")).mockResolvedValue("t");
-    const connection = connect(URL_, { WebSocket: server.WebSocket, token });
-    open.push(connection);
+    const connection = server.dial({ token });
     await settle();
     expect(connection.status).toMatchObject({ state: "waiting", reason: { code: "token_unavailable" } });
     await settle(500);
     server.newest().welcome();
     expect(connection.status.state).toBe("open");
+  });
+
+  it("says that the server is unreachable, and tries again, if a browser forbids the WebSocket", async () => {
+    let attempts = 0;
+    class Forbidden {
+      constructor() {
+        attempts += 1;
+        throw new DOMException("An insecure WebSocket connection may not be initiated", "SecurityError");
+      }
+    }
+    const connection = server.dial({ WebSocket: Forbidden as unknown as WebSocketConstructor });
+    await settle();
+    expect(connection.status).toMatchObject({ state: "waiting", reason: { code: "unreachable" } });
+    expect(connection.status).toMatchObject({ reason: { message: expect.stringContaining("insecure") } });
+    await settle(500);
+    expect(attempts).toBe(2);
+  });
+
+  it("ends everything if it is closed before a server has answered", async () => {
+    const connection = server.dial();
+    const room = connection.subscribe("a:1");
+    const waits = [connection.opened(), room.joined(), connection.act("a:1", "tap")];
+    connection.close();
+    const outcomes = await Promise.allSettled(waits);
+    expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason.code)).toEqual(
+      Array(waits.length).fill("closed"),
+    );
+    await expect(connection.act("a:1", "tap")).rejects.toBeInstanceOf(ConnectionClosed);
+    await settle(60_000);
+    expect(server.sockets.filter(({ isClosed }) => !isClosed)).toEqual([]);
+  });
+
+  it.each([
+    [4003, "token_key_unknown", "token_key_unknown"],
+    [4099, "of_a_newer_server", "of_a_newer_server"],
+    [4099, "", "close_4099"],
+    [1009, "more than 1024 fragments", "too_big"],
+    [1012, "service restart", "close_1012"],
+  ])("names the close %i %s", async (code, reason, name) => {
+    const connection = await connected();
+    server.newest().lose(code, reason);
+    const { status } = connection;
+    expect(status.state === "waiting" ? status.reason.code : status.state === "closed" && status.error?.code).toBe(
+      name,
+    );
   });
 
   it("gives up at a refusal, and tells everybody", async () => {
@@ -89,7 +107,7 @@ describe("opening", () => {
 
   it("names the package ws where there is no WebSocket", () => {
     vi.stubGlobal("WebSocket", undefined);
-    expect(() => connect(URL_)).toThrow(/\bws\b/);
+    expect(() => connect("ws://127.0.0.1/ws")).toThrow(/\bws\b/);
     vi.unstubAllGlobals();
   });
 });
@@ -152,8 +170,7 @@ describe("staying connected", () => {
 
   it("renews a token before it expires", async () => {
     let count = 0;
-    const connection = connect(URL_, { WebSocket: server.WebSocket, token: () => `t${++count}` });
-    open.push(connection);
+    server.dial({ token: () => `t${++count}` });
     await settle();
     server.newest().welcome({ expires: 1_700_000_060_000, player: "ada" });
     await settle(20_000);
@@ -166,8 +183,7 @@ describe("staying connected", () => {
 
   it("opens the next connection no earlier than any backoff allows, and later each time", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
-    const connection = connect(URL_, { WebSocket: server.WebSocket, transport: "websocket" });
-    open.push(connection);
+    server.dial({ transport: "websocket" });
     await settle();
     const waits: number[] = [];
     for (let attempt = 0; attempt < 9; attempt++) {

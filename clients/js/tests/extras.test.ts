@@ -1,44 +1,18 @@
 /** Rooms that need code which is loaded later: for members, and for going on in another log. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connect } from "../src/connect.js";
-import type { Connection } from "../src/types.js";
-import { fakeServer } from "./fake-server.js";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { fakeServerOfEachTest, settle } from "./fake-server.js";
 
 const EXTRAS = "../src/machine/rooms/extras.js";
-const server = { ...fakeServer() };
-const open: Connection[] = [];
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  Object.assign(server, fakeServer());
-});
+const { newest, connected } = fakeServerOfEachTest();
 
 afterEach(() => {
-  for (const connection of open.splice(0)) connection.close();
   vi.doUnmock(EXTRAS);
-  vi.useRealTimers();
 });
-
-/** Let promises run, load what is to be loaded, and let timers run up to now. */
-async function settle(ms = 0): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms);
-  await vi.dynamicImportSettled();
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-async function connected(): Promise<Connection> {
-  const connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket });
-  open.push(connection);
-  await settle();
-  server.newest().welcome();
-  await settle();
-  return connection;
-}
 
 describe("a room that needs code which is loaded later", () => {
   it("finds its place in another log without loss, though events arrive while the code loads", async () => {
     const connection = await connected();
-    const socket = server.newest();
+    const socket = newest();
     const seen: number[] = [];
     const room = connection.subscribe("a:1", { after: "e.4.1000", onEvent: ({ offset }) => seen.push(offset) });
     await vi.advanceTimersByTimeAsync(0);
@@ -63,12 +37,12 @@ describe("a room that needs code which is loaded later", () => {
     const other = connection.subscribe("b:1");
     await settle();
     expect(room.status).toMatchObject({ state: "waiting", error: { name: "LoadFailed", code: "load_failed" } });
-    expect(server.newest().last("subscribe")).toMatchObject({ rooms: [{ room: "b:1" }] });
+    expect(newest().last("subscribe")).toMatchObject({ rooms: [{ room: "b:1" }] });
     expect(other.status.state).toBe("joining");
     vi.doUnmock(EXTRAS);
     await settle(1_000);
     await settle();
     expect(room.status).toEqual({ state: "joining", error: null });
-    expect(server.newest().last("subscribe")).toMatchObject({ rooms: [{ room: "a:1", members: true }] });
+    expect(newest().last("subscribe")).toMatchObject({ rooms: [{ room: "a:1", members: true }] });
   });
 });

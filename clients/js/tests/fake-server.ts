@@ -1,5 +1,7 @@
 /** WebSockets that a test answers by itself, in place of a network. */
-import type { WebSocketConstructor } from "../src/types.js";
+import { afterEach, beforeEach, vi } from "vitest";
+import { connect } from "../src/connect.js";
+import type { Connection, ConnectOptions, WebSocketConstructor } from "../src/types.js";
 
 export type Sent = Record<string, unknown> & { type: string };
 
@@ -76,6 +78,50 @@ export function fakeServer(): { sockets: FakeSocket[]; newest: () => FakeSocket;
     }
   }
   return { sockets, newest, WebSocket: WebSocket as unknown as WebSocketConstructor };
+}
+
+type FakeServer = ReturnType<typeof fakeServer>;
+
+/** What `fakeServer` returns, another one for each test of a file; and clients of it, under fake timers. */
+export function fakeServerOfEachTest(): FakeServer & {
+  /** Connect, to be closed after the test. */
+  dial: (options?: ConnectOptions, url?: string) => Connection;
+  /** Connect, and be welcome. */
+  connected: (options?: ConnectOptions) => Promise<Connection>;
+} {
+  const server = fakeServer();
+  const open: Connection[] = [];
+  const dial = (options: ConnectOptions = {}, url = "ws://127.0.0.1/ws"): Connection => {
+    const connection = connect(url, { WebSocket: server.WebSocket, ...options });
+    open.push(connection);
+    return connection;
+  };
+  beforeEach(() => {
+    vi.useFakeTimers();
+    server.sockets.length = 0;
+  });
+  afterEach(() => {
+    for (const connection of open.splice(0)) connection.close();
+    vi.useRealTimers();
+  });
+  return {
+    ...server,
+    dial,
+    async connected(options) {
+      const connection = dial(options);
+      await settle();
+      server.newest().welcome();
+      await settle();
+      return connection;
+    },
+  };
+}
+
+/** Let promises run, load what is to be loaded, and let timers run up to now. */
+export async function settle(ms = 0): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  await vi.dynamicImportSettled();
+  await vi.advanceTimersByTimeAsync(0);
 }
 
 export const event = (offset: number, prev: number | null, data: unknown, key?: string): object => ({

@@ -1,24 +1,14 @@
 // @vitest-environment happy-dom
 /** What a page's life means for its connection. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connect } from "../src/connect.js";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Connection } from "../src/types.js";
-import { fakeServer } from "./fake-server.js";
+import { fakeServerOfEachTest } from "./fake-server.js";
 
-const server = { ...fakeServer() };
+const server = fakeServerOfEachTest();
 let connection: Connection;
 
 beforeEach(async () => {
-  vi.useFakeTimers();
-  Object.assign(server, fakeServer());
-  connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket });
-  await vi.advanceTimersByTimeAsync(0);
-  server.newest().welcome();
-});
-
-afterEach(() => {
-  connection.close();
-  vi.useRealTimers();
+  connection = await server.connected();
 });
 
 const persisted = (name: string): Event => Object.assign(new Event(name), { persisted: true });

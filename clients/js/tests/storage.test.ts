@@ -1,9 +1,8 @@
 /** What is kept of rooms from one load of a page to the next. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connect } from "../src/connect.js";
+import { describe, expect, it, vi } from "vitest";
 import { keepIn } from "../src/storage/index.js";
-import type { Connection, ConnectOptions, CursorStorage, RoomEvent } from "../src/types.js";
-import { event, fakeServer, subscribed } from "./fake-server.js";
+import type { Connection, CursorStorage, RoomEvent } from "../src/types.js";
+import { event, fakeServerOfEachTest, subscribed } from "./fake-server.js";
 
 class MemoryStorage implements CursorStorage {
   readonly items = new Map<string, string>();
@@ -18,29 +17,13 @@ class MemoryStorage implements CursorStorage {
   }
 }
 
-const server = { ...fakeServer() };
-const open: Connection[] = [];
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  Object.assign(server, fakeServer());
-});
-
-afterEach(() => {
-  for (const connection of open.splice(0)) connection.close();
-  vi.useRealTimers();
-});
+const { newest, dial } = fakeServerOfEachTest();
 
 /** A page is loaded: a new connection, with what is in the storage. */
-async function load(storage: CursorStorage, options: ConnectOptions = {}): Promise<Connection> {
-  const connection = connect("ws://127.0.0.1/ws", {
-    WebSocket: server.WebSocket,
-    storage: keepIn(storage),
-    ...options,
-  });
-  open.push(connection);
+async function load(storage: CursorStorage): Promise<Connection> {
+  const connection = dial({ storage: keepIn(storage) });
   await vi.advanceTimersByTimeAsync(0);
-  server.newest().welcome();
+  newest().welcome();
   return connection;
 }
 
@@ -50,7 +33,7 @@ async function watch(storage: CursorStorage, data: unknown = { n: 1 }): Promise<
   connection.subscribe("a:1");
   await vi.advanceTimersByTimeAsync(0);
   const state = [event(1, null, data, "k")];
-  server.newest().say(subscribed(server.newest().last("subscribe")?.["id"], 1, { state }), event(2, 1, "x"));
+  newest().say(subscribed(newest().last("subscribe")?.["id"], 1, { state }), event(2, 1, "x"));
   return connection;
 }
 
@@ -64,9 +47,9 @@ describe("after a reload", () => {
     expect(room.get("k")?.data).toEqual({ n: 1 });
     expect(room.stateComplete).toBe(true);
     await vi.advanceTimersByTimeAsync(0);
-    expect(server.newest().last("subscribe")).toMatchObject({ rooms: [{ epoch: "e", after: 2 }] });
-    const id = server.newest().last("subscribe")?.["id"];
-    server.newest().say(subscribed(id, 3, { recovered: true }), event(3, 2, { n: 2 }, "k"));
+    expect(newest().last("subscribe")).toMatchObject({ rooms: [{ epoch: "e", after: 2 }] });
+    const id = newest().last("subscribe")?.["id"];
+    newest().say(subscribed(id, 3, { recovered: true }), event(3, 2, { n: 2 }, "k"));
     expect(events.map(({ data }) => data)).toEqual([{ n: 2 }]);
     expect(room.get("k")?.data).toEqual({ n: 2 });
   });
@@ -90,8 +73,7 @@ describe("after a reload", () => {
   it("another server's rooms are other rooms", async () => {
     const storage = new MemoryStorage();
     (await watch(storage)).close();
-    const connection = connect("ws://127.0.0.2/ws", { WebSocket: server.WebSocket, storage: keepIn(storage) });
-    open.push(connection);
+    const connection = dial({ storage: keepIn(storage) }, "ws://127.0.0.2/ws");
     expect(connection.subscribe("a:1").cursor).toBeNull();
   });
 });

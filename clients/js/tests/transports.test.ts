@@ -7,6 +7,8 @@ import { openEventStreams } from "../src/transport/sse.js";
 import { Trial } from "../src/transport/trial.js";
 import { fakeServer, WELCOME } from "./fake-server.js";
 
+const FALLBACK = "../src/transport/fallback.js";
+
 describe("the choice of a transport", () => {
   it("is the other one after two failed WebSockets, and then in turn", () => {
     const choice = new TransportChoice("auto");
@@ -219,6 +221,25 @@ describe("a connection where WebSockets are blocked", () => {
   });
   afterEach(() => {
     vi.useRealTimers();
+  });
+
+  it("tries a WebSocket again if the code for server-sent events does not load", async () => {
+    vi.doMock(FALLBACK, () => {
+      throw new Error("404");
+    });
+    const server = fakeServer();
+    const connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket });
+    await vi.advanceTimersByTimeAsync(0);
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      server.newest().lose();
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    await vi.dynamicImportSettled();
+    expect(connection.status).toMatchObject({ state: "waiting", reason: { code: "unreachable" } });
+    vi.doUnmock(FALLBACK);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(server.sockets).toHaveLength(3);
+    connection.close();
   });
 
   it("watches by server-sent events, and returns to WebSockets once they work", async () => {
