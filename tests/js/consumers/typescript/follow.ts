@@ -1,6 +1,7 @@
 // The types of the package as a user sees them. Each `@ts-expect-error` is a mistake that they have to find.
 import { CloseCode, connect, ErrorCode, RoomRefused, type Connection, type RoomEvent, type Status } from "touchline";
 import { msgpack } from "touchline/msgpack";
+import { keepIn } from "touchline/storage";
 
 interface Match {
   state: { score: { home: number; away: number } };
@@ -20,6 +21,15 @@ const connection: Connection = connect(url, {
     status.edge;
   },
 });
+const kept = new Map<string, string>();
+const storage = keepIn({
+  getItem: (key) => kept.get(key) ?? null,
+  setItem: (key, value) => void kept.set(key, value),
+  removeItem: (key) => void kept.delete(key),
+});
+void (() => connect(url, { storage }));
+// @ts-expect-error - a storage has to be wrapped
+void (() => connect(url, { storage: kept }));
 // @ts-expect-error - there is no such option
 void (() => connect(url, { tokken: token }));
 
