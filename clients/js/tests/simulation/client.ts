@@ -69,6 +69,7 @@ export class Client {
   unreachableUntil = 0;
   readonly #outbox: Outbox;
   #sleepsUntil = 0;
+  readonly #sleeps: [from: number, until: number][] = [];
   #line: Line | null = null;
   #isOpening = false;
   #isLoading = false;
@@ -130,11 +131,18 @@ export class Client {
   sleep(ms: number): void {
     const until = this.#fleet.time.now + ms;
     if (until <= this.#sleepsUntil) return;
+    this.#sleeps.push([Math.max(this.#fleet.time.now, this.#sleepsUntil), until]);
     this.#sleepsUntil = until;
     this.#fleet.time.at(until, () => {
       this.session.awake(this.#fleet.time.now);
       this.step();
     });
+  }
+
+  /** How long it slept between two times. */
+  sleptMs(from: number, until: number): number {
+    const parts = this.#sleeps.map(([begin, end]) => Math.min(end, until) - Math.max(begin, from));
+    return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0);
   }
 
   get server(): Connection | null {
