@@ -1,11 +1,11 @@
 /** What a client reads of a server's messages, held to the protocol's vectors. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { readMessage } from "../src/machine/messages.js";
-import { json } from "../src/transport/json.js";
-import { type MessageVectors, vectors } from "./vectors.js";
+import { readMessage } from "../../src/machine/messages.js";
+import { json } from "../../src/transport/json.js";
+import { type MessageVectors, vectors } from "../vectors.js";
 
-const names = readdirSync(new URL("../../../protocol/vectors", import.meta.url))
+const names = readdirSync(new URL("../../../../protocol/vectors", import.meta.url))
   .filter((name) => name.startsWith("message-"))
   .map((name) => name.replace(".json", ""));
 const files = names.map((name) => vectors<MessageVectors>(name)).filter(({ sent_by }) => sent_by === "server");

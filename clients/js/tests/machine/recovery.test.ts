@@ -1,10 +1,10 @@
 /** The tables of codes against the protocol's vectors, which the other SDKs are held to as well. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CloseCode, ErrorCode, NackCode } from "../src/codes.js";
-import { RECOVERABLE_NACKS } from "../src/machine/actions/nack-codes.js";
-import { isFinal } from "../src/machine/close-reason.js";
-import { RECOVERABLE_ERRORS } from "../src/recovery-codes.js";
+import { CloseCode, ErrorCode, NackCode } from "../../src/codes.js";
+import { RECOVERABLE_NACKS } from "../../src/machine/actions/nack-codes.js";
+import { isFinal } from "../../src/machine/close-reason.js";
+import { RECOVERABLE_ERRORS } from "../../src/recovery-codes.js";
 
 interface Vectors {
   errors: { code: string; recovery: string }[];
@@ -14,7 +14,7 @@ interface Vectors {
 }
 
 const vectors: Vectors = JSON.parse(
-  readFileSync(new URL("../../../protocol/vectors/codes.json", import.meta.url), "utf-8"),
+  readFileSync(new URL("../../../../protocol/vectors/codes.json", import.meta.url), "utf-8"),
 );
 
 describe("the codes of the vectors", () => {

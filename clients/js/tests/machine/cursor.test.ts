@@ -1,7 +1,7 @@
 /** Cursors as one string, held to the protocol's vectors. */
 import { describe, expect, it } from "vitest";
-import { formatCursor, parseCursor } from "../src/machine/rooms/cursor.js";
-import { vectors } from "./vectors.js";
+import { formatCursor, parseCursor } from "../../src/machine/rooms/cursor.js";
+import { vectors } from "../vectors.js";
 
 interface CursorVectors {
   readonly valid: readonly { about: string; cursor: string; epoch: string; offset: number; ts?: number | null }[];

@@ -1,9 +1,9 @@
 /** Acting, held to the protocol's own example and its rules about the pace. */
 import { describe, expect, it } from "vitest";
-import { TouchlineError } from "../src/errors.js";
-import { actionData } from "../src/machine/actions/action-data.js";
-import { Outbox } from "../src/machine/actions/outbox.js";
-import type { Welcome } from "../src/machine/messages.js";
+import { TouchlineError } from "../../src/errors.js";
+import { actionData } from "../../src/machine/actions/action-data.js";
+import { Outbox } from "../../src/machine/actions/outbox.js";
+import type { Welcome } from "../../src/machine/messages.js";
 
 const LIMITS = { message_bytes_max: 65_536, rooms_max: 100, action_bytes_max: 4_096, actions_window: 64 };
 

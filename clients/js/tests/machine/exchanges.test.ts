@@ -1,8 +1,8 @@
 /** What a server answers, as the protocol's vectors have it: the machine takes it, and gives up only where it must. */
 import { describe, expect, it } from "vitest";
-import { isFinal } from "../src/machine/close-reason.js";
-import { Session } from "../src/machine/session.js";
-import { vectors } from "./vectors.js";
+import { isFinal } from "../../src/machine/close-reason.js";
+import { Session } from "../../src/machine/session.js";
+import { vectors } from "../vectors.js";
 
 type Fields = Record<string, unknown> & { type?: string };
 interface Step {

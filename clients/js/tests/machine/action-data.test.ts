@@ -1,9 +1,9 @@
 /** What an action may carry, held to the protocol's vectors. */
 import { describe, expect, it } from "vitest";
-import { BadArgument } from "../src/errors.js";
-import { actionData, checkKind } from "../src/machine/actions/action-data.js";
-import { jsonOf } from "../src/machine/actions/json-of.js";
-import { vectors } from "./vectors.js";
+import { BadArgument } from "../../src/errors.js";
+import { actionData, checkKind } from "../../src/machine/actions/action-data.js";
+import { jsonOf } from "../../src/machine/actions/json-of.js";
+import { vectors } from "../vectors.js";
 
 interface DataVectors {
   readonly data: readonly { about: string; json?: string; in_log?: string; reason?: string }[];
