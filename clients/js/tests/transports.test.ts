@@ -220,6 +220,7 @@ describe("a connection where WebSockets are blocked", () => {
     vi.useFakeTimers();
   });
   afterEach(() => {
+    vi.doUnmock(FALLBACK);
     vi.useRealTimers();
   });
 
@@ -228,17 +229,16 @@ describe("a connection where WebSockets are blocked", () => {
       throw new Error("404");
     });
     const server = fakeServer();
-    const connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket });
-    await vi.advanceTimersByTimeAsync(0);
+    const fetch = vi.fn();
+    const connection = connect("ws://127.0.0.1/ws", { WebSocket: server.WebSocket, fetch });
     for (let attempt = 1; attempt <= 2; attempt++) {
+      await vi.waitFor(() => expect(server.sockets).toHaveLength(attempt));
       server.newest().lose();
-      await vi.advanceTimersByTimeAsync(1_000);
     }
-    await vi.dynamicImportSettled();
-    expect(connection.status).toMatchObject({ state: "waiting", reason: { code: "unreachable" } });
-    vi.doUnmock(FALLBACK);
-    await vi.advanceTimersByTimeAsync(2_000);
-    expect(server.sockets).toHaveLength(3);
+    await vi.waitFor(() => expect(server.sockets).toHaveLength(3), { timeout: 30_000 });
+    expect(fetch).not.toHaveBeenCalled();
+    server.newest().welcome();
+    expect(connection.status).toMatchObject({ state: "open", transport: "websocket" });
     connection.close();
   });
 
