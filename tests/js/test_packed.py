@@ -104,7 +104,7 @@ async def test_the_snippet_of_the_readme_follows_a_room(javascript_project: Cons
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("package", "binary", "command"),
+    ("runtime", "binary", "command"),
     [
         (f"node-linux-{ARCHITECTURE}@20.20.2", "node", ()),
         (f"@deno/linux-{ARCHITECTURE}-glibc@2.9.6", "deno", ("run", "--allow-net", "--allow-env", "--allow-read")),
@@ -113,11 +113,11 @@ async def test_the_snippet_of_the_readme_follows_a_room(javascript_project: Cons
     ids=["node-20", "deno", "bun"],
 )
 async def test_other_runtimes_do_so_too(
-    package: str, binary: str, command: tuple[str, ...], tarball: Path, tmp_path: Path, node: RunningNode
+    runtime: str, binary: str, command: tuple[str, ...], tarball: Path, tmp_path: Path, node: RunningNode
 ) -> None:
     consumer = Consumer(tmp_path / "project", "javascript")
-    await consumer.install(tarball, package, *(["ws@8.23.0"] if binary == "node" else []))
-    folder = consumer.folder / "node_modules" / package.rpartition("@")[0]
+    await consumer.install(tarball, runtime, *(["ws@8.23.0"] if binary == "node" else []))
+    folder = consumer.folder / "node_modules" / runtime.rpartition("@")[0]
     (program,) = [path for path in folder.rglob(binary) if path.is_file()]
     program.chmod(0o755)
     assert await follow(consumer, node, str(program), *command, "follow.mjs") == FOLLOWED
