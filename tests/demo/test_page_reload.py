@@ -153,6 +153,7 @@ async def test_after_a_reload_a_whole_server_sends_only_what_the_page_lacks(demo
     await expect(rows.nth(len(seen) + 2)).to_be_attached()  # and newer ones
     assert (await rows.all_text_contents())[-len(seen) :] == seen
     await shows_the_scores_of_the_log(page, demo)
+    sent, received = traffic[before]
     asked = {
         room["room"]: room["after"] for message in sent if message["type"] == "subscribe" for room in message["rooms"]
     }
