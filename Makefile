@@ -179,7 +179,7 @@ clean: ## Delete all that these targets made, .venv and .cache too
 	scripts/setup_test_tools.sh kafka
 	@touch $@
 
-.venv/deploy.stamp: scripts/setup_deploy_tools.sh scripts/apt_install.sh $(wildcard tests/deploy/compose_config/*) | .venv/dev.stamp
+.venv/deploy.stamp: scripts/setup_deploy_tools.sh scripts/apt_install.sh $(wildcard tests/deploy/compose_config/* tests/deploy/kubectl/*) | .venv/dev.stamp
 	scripts/setup_deploy_tools.sh
 	@touch $@
 

@@ -34,6 +34,8 @@ fi
 
 echo "Installing Compose's loader"
 go build -C tests/deploy/compose_config -o "$CACHE/bin/compose_config" .
+echo "Installing kubectl"
+go build -C tests/deploy/kubectl -o "$CACHE/bin/kubectl" .
 
 # In an environment of their own: nothing that Touchline imports.
 if [ "$(cat "$CACHE/python.version" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then

@@ -20,9 +20,10 @@ PROGRAMS = (
 INLINE = re.compile(rf"`((?:{PROGRAMS}) [^`]+)`")
 """A command in a sentence. One word alone is the name of a program."""
 
-How = Literal["run", "image", "topology", "machine", "kafka", "helm", "elsewhere", "not"]
+How = Literal["run", "image", "topology", "machine", "kafka", "helm", "kubectl", "elsewhere", "not"]
 """Where a command is carried out: as it stands; by buildah and from the image; in the started topology; in a machine
-with systemd; by Kafka's own classes; by Helm; by the test of the page that has it; or not at all."""
+with systemd; by Kafka's own classes; by Helm; by kubectl without a cluster; by the test of the page that has it; or not
+at all."""
 
 CHECKS: tuple[tuple[str, How], ...] = (
     (r"cd deploy/compose", "run"),
@@ -33,6 +34,7 @@ CHECKS: tuple[tuple[str, How], ...] = (
     (r"docker compose build", "topology"),
     (r"docker (build|run) |touchline serve --config /etc/touchline.toml$", "image"),
     (r"helm (lint|template)", "helm"),
+    (r"kubectl (--namespace live )?create ", "kubectl"),
     (r"kafka-[a-z-]+\.sh ", "kafka"),
     # By tests/project/test_kafka_page.py and tests/auth/test_tokens_page.py, which know each command of their pages.
     (r"touchline (serve .*kafka-spare|serve .*amazonaws|topics --create$|token )|pip install aws", "elsewhere"),

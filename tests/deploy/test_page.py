@@ -1,13 +1,17 @@
 """Every command of deploy/*.md, and of pages that these link to, is run by a check, or listed as one that is not."""
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from deploy.chart import HELM
-from deploy.image import ROOT, built_image
+from deploy.image import CACHE, ROOT, built_image
 from deploy.page import CHECKS, Command, block_commands, commands, commands_checked, inline_commands, pages
 
 HELM_COMMANDS = [each for each in commands_checked("helm") if len(each.words) > 2]
@@ -53,6 +57,26 @@ def test_helm_does_what_the_page_says(command: Command) -> None:
     kubernetes = ("--kube-version", "1.34.0")
     done = subprocess.run([HELM, *words[1:], *kubernetes], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def created_by(command: Command) -> Any:
+    """The object that kubectl would send to a cluster."""
+    text = f"{command.text} --dry-run=client --output=json"
+    path = f"{CACHE / 'bin'}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "KUBECONFIG": "/dev/null"}
+    done = subprocess.run(text, shell=True, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.long
+def test_kubectl_creates_what_the_example_of_the_chart_refers_to() -> None:
+    namespace, secret = [created_by(each) for each in commands_checked("kubectl")]
+    example = yaml.safe_load((ROOT / "deploy/helm/example.yaml").read_text("utf-8"))
+    references = [each for role in example["secrets"].values() for each in role.values()]
+    assert {each["secret"] for each in references} == {secret["metadata"]["name"]}
+    assert {each["key"] for each in references} == secret["data"].keys()
+    assert secret["metadata"]["namespace"] == namespace["metadata"]["name"]
 
 
 @pytest.mark.long
