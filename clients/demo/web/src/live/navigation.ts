@@ -6,6 +6,11 @@ import { Card } from "../state/card";
 import type { Site } from "../state/site";
 import type { Client } from "./client";
 
+/** The address of the list of matches. */
+const ALL_MATCHES = "matches";
+/** Of an address that is shown: anybody can write it into a link. */
+const NAME_CHARS_MAX = 40;
+
 const isWide = matchMedia("(min-width: 900px)");
 
 export class Navigation {
@@ -34,7 +39,10 @@ export class Navigation {
 
   #openSomething(): void {
     const cards = this.#site.cards.peek();
-    const chosen = this.#site.cardOf(location.hash.slice(1));
+    const name = location.hash.slice(1);
+    const chosen = this.#site.cardOf(name);
+    const isUnknown = cards.length > 0 && chosen === null && name !== "" && name !== ALL_MATCHES;
+    this.#site.unknownMatch.value = isUnknown ? name.slice(0, NAME_CHARS_MAX) : "";
     const first = isWide.matches || cards.length === 1 ? cards[0] : undefined;
     if (chosen !== null) this.#open(chosen.id, true);
     else if (this.#isShownUnchosen()) return;

@@ -15,6 +15,8 @@ export class Site {
   readonly openId = signal<string | null>(null);
   /** The visitor chose the open match, not the page. On a phone, only a chosen match is a screen of its own. */
   readonly isChosen = signal(false);
+  /** What the address names, if that is not a match that is played now. */
+  readonly unknownMatch = signal("");
   readonly attribution = signal("");
   /** Why there is nothing to show, if there is a reason. */
   readonly notice = signal("");

@@ -17,6 +17,11 @@ export function Matches(): VNode {
     <section class="matches" aria-labelledby="matches-heading">
       <h2 id="matches-heading">Matches</h2>
       {site.notice.value !== "" && <p class="notice">{site.notice.value}</p>}
+      {site.unknownMatch.value !== "" && (
+        <p id="unknown-match" class="notice" role="status">
+          {`Match ${site.unknownMatch.value} is not played now.`}
+        </p>
+      )}
       {cards.length === 0 && <p class="notice">Waiting for the first match…</p>}
       {cards.length > 0 && (
         <ul id="cards" class="cards">
