@@ -22,7 +22,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     scripts/apt_install.sh "the files in deploy/ are checked with them" "${missing[@]}"
 fi
 if ! command -v go >/dev/null; then
-    echo "error: Helm and Compose's loader are built from their sources, which takes Go 1.24 or newer: install it" >&2
+    echo "error: Helm, kubectl and Compose's loader are built from their sources, which takes Go 1.26 or newer: install it" >&2
     exit 1
 fi
 
