@@ -112,8 +112,11 @@ def test_variables_reach_tables_feeds_and_lists(monkeypatch: pytest.MonkeyPatch)
         ("prot = 1", "prot", "port"),
         ("[kafka]\ntsl = true", "kafka.tsl", "kafka.tls"),
         ("[feeds.match]\ntopik = 'm'", "feeds.match.topik", "feeds.match.topic"),
+        ("[feeds.match]\nwindwo_s = 5", "feeds.match.windwo_s", "window_s"),
+        ("[redis]\ncontrol_prot = 1", "redis.control_prot", "control_port"),
+        ("token_secret = 'x'", "token_secret", "auth.hs256_secret"),
         ("xyzzy = 1", "xyzzy", None),
-        ("_env_file = 'x'", "_env_file", None),
+        ("_env_file = 'x'", "_env_file", "kafka.key_file"),
         ("port.x = 1", "port.x", None),
     ],
 )
@@ -124,6 +127,23 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(
     message = error_of(file)
     assert f"{option!r} in touchline.toml" in message
     assert (f"{suggested!r}?" in message) is (suggested is not None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "suggested"),
+    [
+        ("TOUCHLINE_TOKEN_SECRET", "TOUCHLINE_AUTH__HS256_SECRET"),
+        ("TOUCHLINE_REDIS_URL", "TOUCHLINE_REDIS__URL"),
+        ("TOUCHLINE_METRICS_KEY", "TOUCHLINE_METRICS_KEYS"),
+    ],
+)
+def test_an_unknown_variable_is_an_error_with_a_suggestion(
+    variable: str, suggested: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    message = error_of()
+    assert f"{variable};" in message
+    assert f"{suggested}?" in message
 
 
 @pytest.mark.parametrize(

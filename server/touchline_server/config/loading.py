@@ -18,13 +18,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from touchline_cli.suggestions import did_you_mean
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .changed import SECRET
 from .settings import Settings
-from .suggestions import renamed
+from .suggestions import nearest_option, renamed
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 _MESSAGES = {
@@ -160,13 +159,22 @@ def options_of(kind: Any) -> Mapping[str, FieldInfo]:
     return kind.__pydantic_fields__ if is_pydantic_dataclass(kind) else {}
 
 
+def _options(kind: Any, path: OptionPath = ()) -> Iterator[str]:
+    """All options by their whole names. Tables with names of the operator's own, such as those of feeds, have none."""
+    for name, field in options_of(kind).items():
+        if options_of(field.annotation):
+            yield from _options(field.annotation, (*path, name))
+        elif not path or get_origin(field.annotation) is not dict:
+            yield ".".join((*path, name))
+
+
 def has_secret(path: OptionPath) -> bool:
     """Whether the value at ``path`` never appears in an error: it is a secret, or an address that may have one."""
     return any(SECRET.search(name) or name == "url" for name in path)
 
 
 def _hint(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
-    return renamed(option, shown) or did_you_mean(option, known, shown)
+    return renamed(option, shown) or nearest_option(option, known, _options(Settings), shown)
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
