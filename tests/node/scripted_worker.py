@@ -10,8 +10,9 @@ import sys
 import time
 
 from touchline_server.control.backend import Readiness
+from touchline_server.control.status import CloseStatus
 from touchline_server.node.supervisor.channel import read_start
-from touchline_server.node.supervisor.messages import Beat, Failed, Serving, StopServing, encode, orders
+from touchline_server.node.supervisor.messages import Beat, Closed, Failed, Serving, StopServing, encode, orders
 from touchline_server.node.supervisor.stacks import STACKS_SIGNAL, write_stacks_to
 
 BEAT = encode(Beat(Readiness({}, {})))
@@ -39,6 +40,7 @@ def main() -> int:
             signal.signal(STACKS_SIGNAL, signal.SIG_IGN)
             hang()
         if script == "dies":
+            link.sendall(encode(Closed([CloseStatus(1_700_000_000_000, os.getpid(), "client", "normal", "ann", None)])))
             return 3
         link.settimeout(0.1)
         return until_stopped(link, obeys=script != "deaf")

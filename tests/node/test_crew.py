@@ -67,6 +67,14 @@ async def test_a_worker_that_is_killed_or_ends_later_is_replaced_ever_more_slowl
     assert waits == [BACKOFF_S_MIN, 2 * BACKOFF_S_MIN, 4 * BACKOFF_S_MIN]
 
 
+async def test_the_closes_of_a_worker_outlive_its_processes(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(script="dies") as made:
+        await eventually(lambda: len(log_lines(caplog, "worker_ended")) == 2)
+        closes = (await made.details())["edge/1"].closes
+    ended = [line["pid"] for line in log_lines(caplog, "worker_ended")[:2]]
+    assert [close.connection for close in closes[:2]] == ended
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("script", "by"), [("hangs", "SIGUSR2"), ("stuck", "SIGKILL")])
 async def test_a_worker_that_hangs_says_where_if_it_still_can_and_is_replaced(

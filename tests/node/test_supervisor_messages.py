@@ -17,6 +17,7 @@ from touchline_server.node.supervisor.messages import (
     LENGTH_BYTES,
     MESSAGE_BYTES_MAX,
     Beat,
+    Closed,
     CountMembers,
     Details,
     Failed,
@@ -63,6 +64,7 @@ DETAILS = WorkerDetails(
 REPORTS: list[Report] = [
     Beat(Readiness({"edge": "starting"}, {"topic": "away"}, {"connections_max": "few files"})),
     Serving(),
+    Closed(DETAILS.closes),
     Failed("the port is in use"),
     Members(1, 5),
     Room(2, STATE),

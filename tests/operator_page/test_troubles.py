@@ -51,9 +51,11 @@ async def test_a_dead_worker_a_silent_partition_and_a_slow_client_are_shown_with
 async def test_a_worker_that_is_drained_from_the_page_is_replaced(
     kafka: KafkaBroker, tmp_path: Path, browser: Browser
 ) -> None:
-    async with worker_server(kafka, tmp_path) as server, open_page(browser) as page:
+    async with worker_server(kafka, tmp_path, **KEYS) as server, open_page(browser) as page:
         await server.until_ready()
         before = server.pids()["edge/2"]
+        async with crowd(server, [20]):
+            pass
         board = Board(page, server.control_port)
         await board.open()
         await board.row("workers", "edge/2").get_by_role("button").click()
@@ -64,4 +66,7 @@ async def test_a_worker_that_is_drained_from_the_page_is_replaced(
         (ended,) = server.lines("worker_ended")
         assert (ended["worker"], ended["level"], ended["exit_code"], ended["again_s"]) == ("edge/2", "info", 0, 0.0)
         assert [line["worker"] for line in server.lines("worker_drains")] == ["edge/2"]
+        workers = [each["worker"] for each in server.get("/v1/status").json()["closes"]]
+        assert len(workers) == 20
+        assert set(workers) == {"edge/1", "edge/2"}
         assert server.post("/v1/workers/drain", {"worker": "edge/3"}).status_code == 404

@@ -107,8 +107,8 @@ class StatusPoint(msgspec.Struct):
 class StatusBody(msgspec.Struct):
     """The server as it is now. ``history`` has a point for each of the last minutes' intervals, the newest last.
 
-    ``closes_by_code`` counts all since the start, as ``by/code``. ``rooms``, ``slow_clients`` and ``closes`` are of the
-    workers that answered.
+    ``closes_by_code`` counts all since the start, as ``by/code``. ``rooms`` and ``slow_clients`` are of the
+    workers that answered; ``closes`` also come from processes of workers that have ended.
     """
 
     at_ms: int

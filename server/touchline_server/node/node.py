@@ -29,7 +29,7 @@ from touchline_server.config.values import milliseconds
 from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import SINGLE_PROCESS, ImpossibleRequest, Readiness, RoomState
 from touchline_server.control.server import ControlServer
-from touchline_server.control.status import WorkerDetails
+from touchline_server.control.status import CloseStatus, WorkerDetails
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import Log, LogEvent, Position, ReadBack
 from touchline_server.core.room_store import RoomStore
@@ -52,7 +52,7 @@ from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
 from .fleet.store_problems import store_problems
 from .ingest import Ingest
-from .node_metrics import node_details, node_snapshot
+from .node_metrics import node_closes, node_details, node_snapshot
 from .open_files import OpenFiles, control_connections_max
 from .parts import until_failed
 from .process_log import log_reload
@@ -183,12 +183,10 @@ class Node:
         await self._presence.stop()
         if self._presence_topic is not None:
             await self._presence_topic.stop()
-        if self._ingesting is not None:
-            self._ingesting.cancel()
-            await asyncio.wait([self._ingesting])
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in (self._ingesting, self._watching):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._shared is not None:
             await self._shared.close()
         if self.verifier is not None:
@@ -307,6 +305,10 @@ class Node:
         """What metrics do not have of this node."""
         return node_details(self._edge, self.log, {} if self._kept is None else self._kept.next_offsets)
 
+    def closes(self) -> list[CloseStatus]:
+        """The newest ends of connections, oldest first."""
+        return node_closes(self._edge)
+
     async def details(self) -> Mapping[str, WorkerDetails]:
         """See `ControlBackend.details`."""
         return {self.worker: self.own_details()}
@@ -394,7 +396,5 @@ class Node:
 
     def _topics(self) -> list[str]:
         """The topics that the core reads."""
-        topics = self._feed_topics()
-        if self.core.verdicts_topic is not None:
-            topics.append(self.core.verdicts_topic)
-        return topics
+        verdicts = self.core.verdicts_topic
+        return [*self._feed_topics(), *([] if verdicts is None else [verdicts])]

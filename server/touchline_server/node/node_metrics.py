@@ -63,7 +63,7 @@ def node_details(edge: EdgeServer | None, log: Log, kept: Mapping[tuple[str, int
     return WorkerDetails(
         [RoomStatus(one.name, one.members, one.contents.position, one.contents.newest_ts) for one in rooms],
         [_slow_client(client, now_ms) for client in lagging],
-        [CloseStatus(*end) for end in edge.recent_ends],
+        node_closes(edge),
         [
             PartitionStatus(
                 *where,
@@ -75,6 +75,11 @@ def node_details(edge: EdgeServer | None, log: Log, kept: Mapping[tuple[str, int
         ],
         core.is_draining,
     )
+
+
+def node_closes(edge: EdgeServer | None) -> list[CloseStatus]:
+    """The newest ends of a node's connections, oldest first."""
+    return [] if edge is None else [CloseStatus(*end) for end in edge.recent_ends]
 
 
 def _slow_client(client: Client[Peer], now_ms: LoopMs) -> SlowClient:

@@ -27,7 +27,7 @@ from touchline_server.node.readiness import EDGE, STARTING
 
 from .crew_metrics import CRASH, HUNG, CrewMetrics
 from .lifecycle import WorkerLife, WorkerState
-from .messages import Beat, Reload, Serving, Start, StopServing
+from .messages import Beat, Closed, Reload, Serving, Start, StopServing
 from .worker_process import WorkerProcess
 
 TICK_S = 0.1
@@ -111,7 +111,7 @@ class Crew:
         return await self._metrics.read(self._serving_by_name())
 
     async def details(self) -> Mapping[str, WorkerDetails]:
-        """What metrics do not have of the workers that answer, by name."""
+        """What metrics do not have of the workers, by name: of those that do not answer, only their recent closes."""
         return await self._metrics.details(self._serving_by_name())
 
     def _serving_by_name(self) -> dict[str, WorkerProcess]:
@@ -217,11 +217,13 @@ class Crew:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _reported(self, name: str, report: Beat | Serving) -> None:
+    def _reported(self, name: str, report: Beat | Serving | Closed) -> None:
         life, now_s = self._lives[name], time.monotonic()
         life.heard(now_s)
         if isinstance(report, Beat):
             self._readiness[name] = report.readiness
+        elif isinstance(report, Closed):
+            self._metrics.closed(name, report.closes)
         else:
             life.served(now_s)
             if all(each.has_served for each in self._lives.values()):

@@ -1,12 +1,12 @@
 """The metrics of all workers: asks those that serve, and remembers what the processes before them had counted."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.control.backend import CONTROL
-from touchline_server.control.status import WorkerDetails
+from touchline_server.control.status import CLOSES_MAX, CloseStatus, WorkerDetails
 from touchline_server.metrics.merge import WorkerTotals
 from touchline_server.metrics.metric import snapshot
 from touchline_server.metrics.process_table import process_snapshot
@@ -30,6 +30,8 @@ class CrewMetrics:
         self._totals = WorkerTotals(SERVER_METRICS)
         self._pids: dict[str, int] = {}
         self._started: Counter[str] = Counter(dict.fromkeys(names, 0))
+        self._closes = {name: deque[CloseStatus](maxlen=CLOSES_MAX) for name in self._started}
+        """The newest ends of connections of each worker, over all processes that took its place."""
         self._ended: Counter[tuple[str, str]] = Counter({(n, why): 0 for n in self._started for why in (CRASH, HUNG)})
 
     def started(self, worker: str, pid: int) -> None:
@@ -44,6 +46,10 @@ class CrewMetrics:
         if why is not None:
             self._ended[worker, why] += 1
 
+    def closed(self, worker: str, closes: Iterable[CloseStatus]) -> None:
+        """Connections of a worker have ended; oldest first."""
+        self._closes[worker].extend(closes)
+
     async def read(self, serving: Mapping[str, WorkerProcess]) -> Mapping[str, Snapshot]:
         """The metrics of all workers, by name, and those of this process."""
         answers = await asyncio.gather(*(self._ask(worker, process) for worker, process in serving.items()))
@@ -53,9 +59,12 @@ class CrewMetrics:
         return {**found, **silent, CONTROL: {**snapshot(SUPERVISOR_METRICS, view), **process_snapshot()}}
 
     async def details(self, serving: Mapping[str, WorkerProcess]) -> Mapping[str, WorkerDetails]:
-        """What metrics do not have of the workers that answer, by name."""
-        answers = await asyncio.gather(*map(_details, serving.values()))
-        return {worker: answer for worker, answer in zip(serving, answers, strict=True) if answer is not None}
+        """What metrics do not have of the workers, by name: of those that do not answer, only their recent closes."""
+        answers = dict(zip(serving, await asyncio.gather(*map(_details, serving.values())), strict=True))
+        found = {worker: answers.get(worker) or WorkerDetails([], [], [], []) for worker in self._closes}
+        for worker, details in found.items():
+            details.closes = list(self._closes[worker])  # an answer has only those of the present process
+        return found
 
     async def _ask(self, worker: str, process: WorkerProcess) -> Snapshot | None:
         try:

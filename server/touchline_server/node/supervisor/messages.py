@@ -11,7 +11,7 @@ import msgspec
 
 from touchline_protocol.messages import Verdict
 from touchline_server.control.backend import Readiness, RoomState
-from touchline_server.control.status import WorkerDetails
+from touchline_server.control.status import CloseStatus, WorkerDetails
 from touchline_server.metrics.snapshot import Snapshot
 
 LENGTH_BYTES = 4
@@ -94,6 +94,13 @@ class Serving(msgspec.Struct, tag=True):
     """The worker accepts clients from now on."""
 
 
+class Closed(msgspec.Struct, tag=True):
+    """The ends of connections since the last such message, oldest first: the newest `CLOSES_MAX` of them at most. They
+    come without being asked for, so that the supervisor can show them after the worker's end."""
+
+    closes: list[CloseStatus]
+
+
 class Failed(msgspec.Struct, tag=True):
     """The worker ends, because of something that the operator can fix."""
 
@@ -150,7 +157,7 @@ class Refused(msgspec.Struct, tag=True):
 
 
 Answer: TypeAlias = Members | Room | Metrics | Details | Standing | Reloaded | Refused
-Report: TypeAlias = Beat | Serving | Failed | Answer
+Report: TypeAlias = Beat | Serving | Closed | Failed | Answer
 """A worker sends one of these."""
 
 M = TypeVar("M")

@@ -12,12 +12,14 @@ import structlog
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
+from touchline_server.control.status import CloseStatus
 from touchline_server.node.node import Node
 from touchline_server.node.sockets import WorkerPlace
 
 from .channel import Channel
 from .messages import (
     Beat,
+    Closed,
     CountMembers,
     Details,
     Failed,
@@ -62,6 +64,8 @@ class Worker:
         self._node: Node | None = None
         self._channel: Channel[Order] = Channel(orders(), self._received, self._lost)
         self._ending = False
+        self._closes: list[CloseStatus] = []
+        """Those that were reported last."""
         self._answering: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         """One reload at a time, in order: the first may still wait for a key set when the next one arrives."""
@@ -92,14 +96,22 @@ class Worker:
         self._channel.send(Failed(why))
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Report the last ends of connections, and say nothing more."""
+        if self._node is not None:
+            self._report_closes(self._node)
         self._ending = True
         self._channel.close()
 
     def _beat(self, node: Node) -> None:
         if not self._ending:
             self._channel.send(self._sign(node))
+            self._report_closes(node)
             asyncio.get_running_loop().call_later(BEAT_EVERY_S, self._beat, node)
+
+    def _report_closes(self, node: Node) -> None:
+        before, self._closes = self._closes, node.closes()
+        if new := [close for close in self._closes if close not in before]:
+            self._channel.send(Closed(new))
 
     @staticmethod
     def _sign(node: Node) -> Beat:

@@ -20,6 +20,7 @@ from .channel import Channel
 from .messages import (
     Answer,
     Beat,
+    Closed,
     Failed,
     Order,
     Refused,
@@ -39,7 +40,7 @@ class WorkerProcess:
     """A running process. ``reported`` is given what it says, ``ended`` its exit code once it has ended."""
 
     def __init__(
-        self, reported: Callable[[Beat | Serving], None], ended: Callable[["WorkerProcess", int], None]
+        self, reported: Callable[[Beat | Serving | Closed], None], ended: Callable[["WorkerProcess", int], None]
     ) -> None:
         self.pid = 0
         self.failure: str | None = None
@@ -122,7 +123,7 @@ class WorkerProcess:
             self._process.send_signal(signal.SIGKILL)
 
     def _received(self, report: Report) -> None:
-        if isinstance(report, Beat | Serving):
+        if isinstance(report, Beat | Serving | Closed):
             self._reported(report)
         elif isinstance(report, Failed):
             self.failure = report.why
