@@ -174,7 +174,7 @@ def has_secret(path: OptionPath) -> bool:
 
 
 def _hint(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
-    return renamed(option, shown) or nearest_option(option, known, _options(Settings), shown)
+    return renamed(option, shown) or nearest_option(option, known, list(_options(Settings)), shown)
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
