@@ -122,6 +122,17 @@ async def play_on(edge: ScriptedEdge, page: Page) -> None:
     await expect(page.locator("#status")).to_have_text("live")
 
 
+async def test_nothing_is_wider_than_the_page(edge: ScriptedEdge, page: Page) -> None:
+    """The page fits small phones and laptops. 640 is also the width of a laptop at a zoom of 200 %."""
+    await show_everything(edge)
+    await edge.publish("score:1", long_score(1, 0), key="score")
+    await page.goto(f"{edge.url}#1")
+    await expect(page.locator("#list li")).to_have_count(2)
+    for width in (320, 390, 640, 899, 900, 980, 1180, 1280):
+        await page.set_viewport_size({"width": width, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+
 @pytest.mark.long
 async def test_a_new_visitor_sees_the_page_within_a_second(demo: RunningDemo, browser: Browser) -> None:
     """The quickest of some: on a machine that is busy otherwise, the others wait for it."""
