@@ -1,7 +1,7 @@
 """Creating and deleting topics, and what of their configuration matters to us."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import NewTopic
@@ -22,7 +22,7 @@ IN_SYNC_MIN = "min.insync.replicas"
 AUTO_CREATE = "auto.create.topics.enable"
 BROKERS_DEFAULT = -1
 """In place of a replication factor: the broker's own default."""
-NEWEST_WAIT_MS = 200
+RECORD_WAIT_MS = 200
 LED_PAUSE_S = 0.02
 """Between looks at a topic that was just created: brokers learn of it one after the other."""
 
@@ -123,25 +123,48 @@ async def newest_ms(cluster: Cluster, topic: str, partitions: int, *, timeout_s:
     Raises:
         OperatorError, LogUnavailable: the cluster was not found.
     """
+    return await _latest_ms(cluster, topic, partitions, lambda begin, end: end - 1 if end > begin else None, timeout_s)
+
+
+async def oldest_ms(cluster: Cluster, topic: str, partitions: int, *, timeout_s: float) -> int | None:
+    """Since when all partitions have all records: the highest timestamp among the first records of those from which
+    Kafka has deleted some (Unix).
+
+    None if there are none, or they did not come in time.
+
+    Raises:
+        OperatorError, LogUnavailable: the cluster was not found.
+    """
+    return await _latest_ms(
+        cluster, topic, partitions, lambda begin, end: begin if 0 < begin < end else None, timeout_s
+    )
+
+
+async def _latest_ms(
+    cluster: Cluster, topic: str, partitions: int, choose: Callable[[int, int], int | None], timeout_s: float
+) -> int | None:
+    """The highest timestamp of one record for each partition: ``choose`` gets where a partition begins and ends."""
     consumer = await cluster.consumer(enable_auto_commit=False)
     places = [TopicPartition(topic, number) for number in range(partitions)]
-    newest: list[int] = []
+    times: dict[TopicPartition, int] = {}
     try:
         async with asyncio.timeout(timeout_s):
             consumer.assign(places)
             begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-            waiting = {place for place in places if ends[place] > begins[place]}
-            for place in waiting:
-                consumer.seek(place, ends[place] - 1)
-            while waiting:
-                for place, records in (await consumer.getmany(timeout_ms=NEWEST_WAIT_MS)).items():
-                    waiting.discard(place)
-                    newest += [record.timestamp for record in records]
+            chosen = {place: choose(begins[place], ends[place]) for place in places}
+            wanted = {place: offset for place, offset in chosen.items() if offset is not None}
+            consumer.pause(*(place for place in places if place not in wanted))
+            for place, offset in wanted.items():
+                consumer.seek(place, offset)
+            while len(times) < len(wanted):
+                for place, records in (await consumer.getmany(timeout_ms=RECORD_WAIT_MS)).items():
+                    times.setdefault(place, records[0].timestamp)
+                    consumer.pause(place)
     except REQUEST_ERRORS:
         return None
     finally:
         await consumer.stop()
-    return max(newest, default=None)
+    return max(times.values(), default=None)
 
 
 def _new_topic(name: str, partitions: int, replication: int | None, configs: Mapping[str, str]) -> NewTopic:

@@ -19,8 +19,10 @@ from support.redis_server import RedisServer
 from touchline_kafka.metadata.operations import Operation
 from touchline_server.cli.exit_codes import NOT_FOUND, USER_ERROR
 from touchline_server.config.settings import Settings
+from touchline_server.doctor.finding import Severity
 from touchline_server.doctor.probes.kafka import look_at_kafka
 from touchline_server.doctor.probes.port import port_has_tls
+from touchline_server.doctor.rules.kafka import kafka_findings
 
 Factory = Callable[..., RedisServer]
 
@@ -172,6 +174,26 @@ def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
     code, found = findings(*away)
     assert code == NOT_FOUND
     assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()
+
+
+async def test_records_that_kafka_deletes_by_size_before_they_leave_the_window_are_found(
+    kafka: KafkaBroker, topics: dict[str, str]
+) -> None:
+    topic = topics["score"]
+    await kafka.create(topic, 2, {"retention.bytes": "1000000"})
+    harness = KafkaHarness(kafka)
+    before_ms = int(time.time() * 1000) - 10_000
+    records = [Raw(b"room", b"{}", timestamp=before_ms + 1000 * number) for number in range(6)]
+    await harness.append(topic, records, partition=0)
+    settings = Settings(log=f"kafka://{kafka.address}", feeds={"score": {"topic": topic}})  # type: ignore[dict-item]
+
+    async def severities() -> list[Severity]:
+        facts = await look_at_kafka(settings, [topic], readable=[topic])
+        return [one.severity for one in kafka_findings(settings, facts) if one.code == "retention_bytes"]
+
+    assert await severities() == [Severity.WARNING]
+    await kafka.trim(topic, 0, 3)
+    assert await severities() == [Severity.ERROR]
 
 
 async def test_brokers_tell_their_time_and_whether_they_create_topics(kafka: KafkaBroker) -> None:

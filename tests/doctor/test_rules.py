@@ -1,6 +1,7 @@
 """The doctor's rules, without any broker."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from touchline_server.doctor.rules.topics import uses
 
 KAFKA = Settings(log="kafka://127.0.0.1:9092", connections_max=1000)
 TOPIC = TopicFacts(partitions=8, replicas=3, options={"min.insync.replicas": "2", "retention.ms": "604800000"})
+CERTIFICATE = CertificateFacts(ends_s=90 * DAY_S, names=("localhost",))
 MACHINE = MachineFacts(cpus=1, memory_bytes=8 << 30, open_files_max=100_000)
 
 
@@ -65,6 +67,7 @@ def test_nothing_is_found_where_everything_fits() -> None:
         ("copies_too_few", {"replicas": 1}),
         ("no_spare_copy", {"options": {"min.insync.replicas": "3"}}),
         ("retention_short", {"options": {"retention.ms": "5000"}}),
+        ("retention_bytes", {"options": {"retention.bytes": "1000000"}}),
         ("record_bytes", {"options": {"max.message.bytes": "1000"}}),
     ],
 )
@@ -75,6 +78,21 @@ def test_one_fact_of_a_topic_gives_one_finding(code: str, changes: dict[str, Any
 def test_a_topic_that_is_kept_forever_is_kept_long_enough() -> None:
     assert of_kafka(options={"retention.ms": "-1"}) == set()
     assert of_kafka(options={"retention.ms": "5000", "cleanup.policy": "compact"}) == {"feed_compacted"}
+
+
+def test_a_topic_whose_size_is_limited_has_to_hold_the_window() -> None:
+    window_ms = round(KAFKA.window_s * 1000)
+
+    def severities(kept_ms: int | None, **options: str) -> set[Severity]:
+        topic = TOPIC._replace(options={"retention.bytes": "1000000"} | options, oldest_ms=kept_ms and 10**12 - kept_ms)
+        facts = KafkaFacts(brokers=3, topics=dict.fromkeys(uses(KAFKA), topic), now_ms=10**12)
+        return {one.severity for one in kafka_findings(KAFKA, facts) if one.code == "retention_bytes"}
+
+    assert severities(None) == {Severity.WARNING}
+    assert severities(window_ms + 1000) == {Severity.WARNING}
+    assert severities(window_ms - 1000) == {Severity.ERROR}
+    assert severities(window_ms - 1000, **{"retention.bytes": "-1"}) == set()
+    assert severities(window_ms - 1000, **{"cleanup.policy": "compact"}) == set()
 
 
 def test_rooms_that_keepers_forget_before_kafka_does_are_found() -> None:
@@ -187,12 +205,30 @@ def test_a_slow_answer_does_not_make_a_clock_wrong(off_s: float, round_trip_s: f
         ("workers_few", Severity.NOTE, {"cpus": 8}),
         ("settings_conflict", Severity.WARNING, {"memory_bytes": 1 << 20}),
         ("certificate_unusable", Severity.ERROR, {"certificate": CertificateFacts(trouble="no such file")}),
-        ("certificate_expired", Severity.ERROR, {"certificate": CertificateFacts(ends_s=0.0), "now_s": 1.0}),
-        ("certificate_expires", Severity.WARNING, {"certificate": CertificateFacts(ends_s=3 * DAY_S)}),
+        ("certificate_expired", Severity.ERROR, {"certificate": CERTIFICATE._replace(ends_s=0.0), "now_s": 1.0}),
+        ("certificate_expires", Severity.WARNING, {"certificate": CERTIFICATE._replace(ends_s=3 * DAY_S)}),
     ],
 )
 def test_one_fact_of_a_machine_gives_one_finding(code: str, severity: Severity, changes: dict[str, Any]) -> None:
     assert of_machine(**changes) == {code: severity}
+
+
+def test_a_certificate_has_to_name_a_host_that_clients_connect_by() -> None:
+    def found(*names: str, hosts: Sequence[str] = ()) -> dict[str, Severity]:
+        settings = KAFKA.model_copy(update={"hosts": list(hosts)})
+        return of_machine(settings, certificate=CERTIFICATE._replace(names=names))
+
+    missing = {"certificate_names": Severity.ERROR}
+    foreign = {"certificate_names": Severity.WARNING}
+    assert found() == found(hosts=["live.example.org"]) == missing
+    assert found("live.example.org") == found("live.example.org", hosts=["*"]) == {}
+    assert found("live.example.org", hosts=["live.example.com"]) == foreign
+    assert found("live.example.org", hosts=["control.internal", "LIVE.example.org"]) == {}
+    assert found("*.example.org", hosts=["live.example.org"]) == {}
+    assert found("*.example.org", hosts=["a.live.example.org", "example.org"]) == foreign
+    assert found("live.example.org", hosts=["*.example.org"]) == found("*.example.org", hosts=["*.example.org"]) == {}
+    assert found("192.0.2.1", hosts=["192.0.2.1"]) == {}
+    assert found("xn--bcher-kva.example", hosts=["bücher.example"]) == {}
 
 
 def test_a_process_without_a_limit_of_open_files_has_enough() -> None:

@@ -20,7 +20,7 @@ class TopicFacts(NamedTuple):
     ``trouble`` is why Kafka does not tell more about it. ``without_leader`` and ``out_of_sync`` are partitions.
     ``replicas`` is the smallest number of copies of a partition. ``allowed`` is what this user may do; None if Kafka
     does not tell. ``options`` are the topic's, by Kafka's names. ``newest_ms`` is the highest timestamp of its newest
-    records (Unix).
+    records (Unix), ``oldest_ms`` that of the first records of partitions from which Kafka has deleted some.
     """
 
     partitions: int = 0
@@ -32,6 +32,7 @@ class TopicFacts(NamedTuple):
     allowed: frozenset[Operation] | None = None
     options: Mapping[str, str] = {}
     newest_ms: int | None = None
+    oldest_ms: int | None = None
 
 
 class KafkaFacts(NamedTuple):
@@ -91,7 +92,8 @@ class LogFileFacts(NamedTuple):
 
 
 class CertificateFacts(NamedTuple):
-    """A certificate: until when it is valid (Unix, seconds), and the names that it is for."""
+    """A certificate: until when it is valid (Unix, seconds), and the names and addresses that it is for (its
+    subjectAltName)."""
 
     trouble: str | None = None
     ends_s: float | None = None

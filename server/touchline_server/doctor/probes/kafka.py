@@ -12,20 +12,29 @@ from touchline_kafka.error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITIO
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_retried
 from touchline_kafka.metadata.operations import Operation, allowed
 from touchline_kafka.metadata.quorum import QuorumRequest, controller_time_ms
-from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, creates_topics, newest_ms, topic_configs
+from touchline_kafka.topic_admin import (
+    CLEANUP,
+    IN_SYNC_MIN,
+    RECORD_BYTES_MAX,
+    creates_topics,
+    newest_ms,
+    oldest_ms,
+    topic_configs,
+)
 from touchline_kafka.topics import NO_LEADER, OBSTACLES
 from touchline_kafka.wire import MetadataRequest
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import KafkaFacts, TopicFacts, Trouble
 from touchline_server.doctor.probes.port import port_has_tls
-from touchline_server.doctor.rules.topics import RETENTION, TIMESTAMP_TYPE
+from touchline_server.doctor.rules.topics import RETENTION, RETENTION_BYTES, TIMESTAMP_TYPE, retention_bytes
 
-OPTIONS = (CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, RETENTION, TIMESTAMP_TYPE)
+OPTIONS = (CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, RETENTION, RETENTION_BYTES, TIMESTAMP_TYPE)
 CLOCK_S = 3.0
 """How long the controller may take to tell its time."""
-NEWEST_S = 3.0
-"""How long the newest records of a topic are waited for. They only show whether a clock is wrong."""
+RECORDS_S = 3.0
+"""How long the newest and the oldest records of a topic are waited for. They only show whether a clock is wrong, and
+whether Kafka keeps enough."""
 
 Answer: TypeAlias = tuple[Any, ...]
 """A topic, or a partition, in the answer to a metadata request."""
@@ -41,7 +50,8 @@ async def look_at_kafka(
 ) -> KafkaFacts:
     """The facts about the cluster and its topics ``names``.
 
-    Of those in ``readable`` the newest records are read. The consumer group is looked at unless ``group`` is None.
+    Of those in ``readable`` the newest records are read, and the oldest if their size limits what Kafka keeps. The
+    consumer group is looked at unless ``group`` is None.
     ``clock_s`` is this machine's clock (Unix).
     """
     try:
@@ -53,11 +63,11 @@ async def look_at_kafka(
         return KafkaFacts(Trouble(str(error), is_refusal=True))
     try:
         facts = await _facts(cluster, client, settings, names)
-        newest = await _newest(cluster, facts, readable)
+        topics = await _with_times(cluster, facts, readable)
         trouble = None if group is None else await _group_trouble(cluster, group)
         off_s, round_trip_s = await _clock_off(client, clock_s)
         return facts._replace(
-            topics=newest,
+            topics=topics,
             now_ms=int(clock_s() * 1000),
             group_trouble=trouble,
             clock_off_s=off_s,
@@ -85,13 +95,15 @@ async def _facts(cluster: Cluster, client: Client, settings: Settings, names: Co
     )
 
 
-async def _newest(cluster: Cluster, facts: KafkaFacts, readable: Collection[str]) -> Mapping[str, TopicFacts]:
+async def _with_times(cluster: Cluster, facts: KafkaFacts, readable: Collection[str]) -> Mapping[str, TopicFacts]:
     topics = dict(facts.topics)
     for name in readable:
         topic = topics.get(name)
         if topic is not None and topic.partitions and Operation.READ in (topic.allowed or (Operation.READ,)):
-            newest = await newest_ms(cluster, name, topic.partitions, timeout_s=NEWEST_S)
-            topics[name] = topic._replace(newest_ms=newest)
+            newest = await newest_ms(cluster, name, topic.partitions, timeout_s=RECORDS_S)
+            is_limited = retention_bytes(topic) is not None
+            oldest = await oldest_ms(cluster, name, topic.partitions, timeout_s=RECORDS_S) if is_limited else None
+            topics[name] = topic._replace(newest_ms=newest, oldest_ms=oldest)
     return topics
 
 

@@ -49,5 +49,5 @@ def _certificate(tls: TlsSettings, path: Path) -> CertificateFacts:
         names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return CertificateFacts(ends_s=first.not_valid_after_utc.timestamp())
-    hosts = tuple(names.get_values_for_type(x509.DNSName))
+    hosts = (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
     return CertificateFacts(ends_s=first.not_valid_after_utc.timestamp(), names=hosts)

@@ -1,6 +1,6 @@
 """Rules about this machine: its limits against what the settings ask for. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from touchline_protocol.loopback import is_loopback
 from touchline_server.config.conflicts import conflicts
@@ -10,6 +10,8 @@ from touchline_server.doctor.facts import CertificateFacts, MachineFacts
 from touchline_server.doctor.finding import Finding, Severity
 from touchline_server.edge.server import BACKLOG
 from touchline_server.node.open_files import ADVICE, CLIENTS_MIN, RESERVED_FILES
+from touchline_server.web.host_names import HostPattern
+from touchline_server.web.origins import EVERY
 
 DAY_S = 24 * 3600.0
 CERTIFICATE_DAYS_MIN = 14.0
@@ -53,6 +55,7 @@ def _certificate(settings: Settings, facts: MachineFacts) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, "certificate_unusable", subject, found.trouble, cure)
     elif found.ends_s is not None:
         yield from _validity(subject, found, (found.ends_s - facts.now_s) / DAY_S)
+        yield from _names(subject, found.names, [host for host in settings.hosts if host != EVERY])
 
 
 def _validity(subject: str, found: CertificateFacts, days: float) -> Iterator[Finding]:
@@ -64,6 +67,26 @@ def _validity(subject: str, found: CertificateFacts, days: float) -> Iterator[Fi
     elif days < CERTIFICATE_DAYS_MIN:
         text = f"the certificate for {names} expires in {days:.1f} days"
         yield Finding(Severity.WARNING, "certificate_expires", subject, text, cure)
+
+
+def _names(subject: str, names: Sequence[str], hosts: Sequence[str]) -> Iterator[Finding]:
+    cure = "have it issued for the names by which clients connect"
+    patterns = [HostPattern.parse(host) for host in hosts]
+    if not names:
+        text = "the certificate has no subjectAltName: browsers and the SDKs refuse it, whatever its common name is"
+        yield Finding(Severity.ERROR, "certificate_names", subject, text, cure)
+    elif patterns and not any(_covers(name.lower(), pattern) for name in names for pattern in patterns):
+        text = f"the certificate is for {', '.join(names)}, and for none of hosts ({', '.join(hosts)})"
+        text += ": clients that connect by those names refuse it"
+        yield Finding(Severity.WARNING, "certificate_names", subject, text, f"{cure}, or correct hosts")
+
+
+def _covers(name: str, hosts: HostPattern) -> bool:
+    """Whether a certificate for ``name`` serves one of ``hosts``. An asterisk stands for a single label there, not for
+    several (RFC 6125, section 6.4.3)."""
+    if not name.startswith("*."):
+        return hosts.matches(name)
+    return hosts.matches(name) if hosts.subdomains else hosts.host.partition(".")[2] == name.removeprefix("*.")
 
 
 def _exposure(settings: Settings) -> Iterator[Finding]:

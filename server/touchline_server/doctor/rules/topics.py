@@ -16,7 +16,7 @@ from touchline_server.doctor.finding import Finding, Severity
 
 from .clock import CLOCK_S_MAX, SYNCHRONIZE
 
-RETENTION, TIMESTAMP_TYPE = "retention.ms", "message.timestamp.type"
+RETENTION, RETENTION_BYTES, TIMESTAMP_TYPE = "retention.ms", "retention.bytes", "message.timestamp.type"
 REPLICAS_MIN = 3
 """With three copies, of which two have to be in sync, one broker may be away and another fail."""
 DAY_MS = 24 * 3600 * 1000
@@ -55,7 +55,9 @@ def topic_findings(settings: Settings, uses: Mapping[str, Use], facts: KafkaFact
         yield from _topic(topic, use, facts.topics.get(topic, TopicFacts(is_missing=True)), settings, facts)
     known = {name: _number(facts.topics[name].options.get(RECORD_BYTES_MAX)) for name in uses if name in facts.topics}
     for conflict in topic_conflicts(settings, known):
-        cure = f"{_configure(conflict.topic, RECORD_BYTES_MAX, conflict.record_bytes_min)}, or lower the option"
+        cure = _configure(conflict.topic, RECORD_BYTES_MAX, conflict.record_bytes_min)
+        if (lowered := conflict.options[0]) == "actions.data_bytes_max":  # the size of events is not an option
+            cure += f", or lower {lowered}"
         yield Finding(Severity.ERROR, "record_bytes", conflict.topic, conflict.message, cure)
 
 
@@ -76,6 +78,7 @@ def _topic(topic: str, use: Use, found: TopicFacts, settings: Settings, facts: K
     yield from _copies(topic, found, facts.brokers)
     if use.is_feed:
         yield from _feed(topic, found, settings)
+        yield from _kept_bytes(topic, found, settings, facts.now_ms)
     if use.option == "verdicts.topic":
         yield from _verdicts(topic, found)
     if use.option == "actions.topic" and COMPACT in found.options.get(CLEANUP, ""):
@@ -185,6 +188,30 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             "it has a single partition: one broker serves all of its rooms, and one keeper keeps them",
             "create feeds with several partitions; adding them later moves rooms (docs/operations.md)",
         )
+
+
+def retention_bytes(found: TopicFacts) -> int | None:
+    """How much Kafka keeps of each partition, in bytes, if it deletes records by size."""
+    bytes_max = _number(found.options.get(RETENTION_BYTES))
+    return None if bytes_max is None or bytes_max < 0 or found.options.get(CLEANUP) == COMPACT else bytes_max
+
+
+def _kept_bytes(topic: str, found: TopicFacts, settings: Settings, now_ms: int) -> Iterator[Finding]:
+    if (bytes_max := retention_bytes(found)) is None:
+        return
+    kept = f"Kafka keeps {bytes_max} bytes of each partition (retention.bytes)"
+    kept_ms = None if found.oldest_ms is None else max(0, now_ms - found.oldest_ms)
+    if kept_ms is not None and kept_ms < settings.window_s * 1000:
+        text = (
+            f"{kept}, which at the present rate are the last {kept_ms / 1000:.1f} s, less than window_s = "
+            f"{settings.window_s:g}: clients that come back miss events, and rooms start over"
+        )
+    else:
+        kept_ms = None
+        text = f"{kept}: if there are more in window_s = {settings.window_s:g}, clients that come back miss events"
+    severity = Severity.WARNING if kept_ms is None else Severity.ERROR
+    cure = f"{_configure(topic, RETENTION_BYTES, -1)}, so that retention.ms alone decides"
+    yield Finding(severity, "retention_bytes", topic, text, cure)
 
 
 def _longer_than_kept(topic: str, policy: str, retention_ms: int | None, settings: Settings) -> Iterator[Finding]:
