@@ -87,6 +87,8 @@ async def test_the_snippets_run_to_their_end(snippets: Path) -> None:
         command = ("env", f"TOKEN={token}", WITH_NODE, "node", "--import", snippets / "page.js")
         printed = await asyncio.gather(*[run(*command, snippets / f"snippet{n}.ts") for n in range(len(SNIPPETS))])
     assert [number for number, text in enumerate(printed) if not text.strip()] == QUIET
+    assert "score" in printed[0].splitlines()[0]  # the state, and then an event
+    assert "home" in printed[0].splitlines()[-1]
 
 
 QUIET = [number for number, code in enumerate(SNIPPETS) if "console.log" not in code]

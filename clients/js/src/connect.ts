@@ -1,7 +1,6 @@
 /** `connect`: checks the options, and puts a connection together. */
 
-import { BadArgument } from "./errors.js";
-import { AGENT_CHARS_MAX } from "./limits.js";
+import { checkOptions, invalid } from "./checks.js";
 import { Session } from "./machine/session.js";
 import { createClock } from "./shell/clock.js";
 import { RoomConnection } from "./shell/connection.js";
@@ -26,33 +25,31 @@ const ACTIONS_BUFFER_MAX = 256;
  * Throws `BadArgument` if an option cannot be right, or the runtime has no WebSocket and none is given.
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
-  const { token = null, agent = "touchline-js" } = options;
-  const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
-  if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent has more than ${AGENT_CHARS_MAX} characters`);
-  if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1)) throw new BadArgument("a buffer must hold at least 1");
-  const { codec = json, fetch = globalThis.fetch?.bind(globalThis) } = options;
-  const { WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined } = options;
+  checkOptions(options);
+  const token = options.token ?? null;
+  const fetch = options.fetch ?? globalThis.fetch?.bind(globalThis);
+  const WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
   const address = addressOf(url);
   const choice = new TransportChoice(options.transport ?? "auto");
-  if (WebSocket === undefined && choice.current === "websocket") throw new BadArgument(NO_WEBSOCKET);
+  if (WebSocket === undefined && choice.current === "websocket") throw invalid("WebSocket", 'none: pass that of "ws"');
   const store = options.storage?.(address) ?? null;
   const session = new Session({
-    agent,
+    agent: options.agent ?? "touchline-js",
     backoff: options.backoff ?? {},
     random: Math.random,
     canRenewToken: typeof token === "function",
   });
   const acting = loadedOnce(async () => {
     const { Acting } = await import("./shell/acting.js");
-    return new Acting(session, actionsBufferMax, Math.random);
+    return new Acting(session, options.actionsBufferMax ?? ACTIONS_BUFFER_MAX, Math.random);
   });
-  const endpoint = { url: address, codec, WebSocket: WebSocket as WebSocketConstructor };
+  const endpoint = { url: address, codec: options.codec ?? json, WebSocket: WebSocket as WebSocketConstructor };
   const parts = {
     url: address,
     session,
     clock: createClock(),
     store,
-    eventsMax: eventsBufferMax,
+    eventsMax: options.eventsBufferMax ?? EVENTS_BUFFER_MAX,
     acting,
     token: tokenSource(token),
     choice,
@@ -78,8 +75,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   return connection as unknown as Connection;
 }
 
-const NO_WEBSOCKET = 'this runtime has no WebSocket: pass that of the package "ws"';
-
 /** The address of the WebSocket. That of a page is the base. */
 function addressOf(url: string | URL): string {
   try {
@@ -90,5 +85,5 @@ function addressOf(url: string | URL): string {
   } catch {
     // said below
   }
-  throw new BadArgument(`${url} is not an address such as wss://live.example.org/ws`);
+  throw invalid("url", url);
 }

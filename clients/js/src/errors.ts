@@ -32,8 +32,8 @@ export class TouchlineError extends Error {
 
 /** An argument that cannot be right. Thrown at once, before anything is sent. */
 export class BadArgument extends TouchlineError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super("bad_argument", message, options);
+  constructor(message: string) {
+    super("bad_argument", message);
   }
 }
 
@@ -82,13 +82,13 @@ export class RoomRefused extends TouchlineError {
 /** A connection has one subscription to a room. Close that first, or share it. */
 export class AlreadySubscribed extends TouchlineError {
   constructor(room: string) {
-    super("already_subscribed", `${room} has a subscription already`);
+    super("already_subscribed", `${room} has a subscription`);
   }
 }
 
 /** A part of this package that is loaded when it is needed did not load. It is tried again, so this may pass. */
 export class LoadFailed extends TouchlineError {
   constructor(cause: unknown) {
-    super("load_failed", `a part of the package did not load: ${cause}`, { cause });
+    super("load_failed", `code did not load: ${cause}`, { cause });
   }
 }

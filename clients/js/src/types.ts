@@ -166,14 +166,15 @@ export interface Verdict {
 }
 
 /**
- * Why a connection is not open. `code` is the name of a close, such as `too_slow`, or one of:
+ * Why a connection is not open, or not over a WebSocket. `code` is the name of a close, such as `too_slow`, or one of:
  *
  * - `goaway`: the server is stopping or restarting, and said when to come back
  * - `silent`: nothing arrived for two heartbeats, so the link is dead
  * - `unreachable`: no connection could be made
- * - `token_unavailable`: the function given as `token` failed
+ * - `token_unavailable`: the function given as `token` failed, or took longer than 30 s
  * - `suspended`: the browser has frozen the page; the client comes back with it
  * - `network_changed`: the computer was offline, or uses another network
+ * - `websocket_failed`: the connection is open, but only for watching: no WebSocket could be opened
  */
 export interface Reason {
   readonly code: string;
@@ -200,6 +201,8 @@ export type Status =
       /** The player that the token names; null without one. */
       readonly player: string | null;
       readonly leaving: boolean;
+      /** Why the transport is not a WebSocket: `websocket_failed`. Null if it is one, or you asked for another. */
+      readonly reason: Reason | null;
     }
   | { readonly state: "waiting"; readonly reason: Reason; readonly retryAt: number | null }
   | { readonly state: "closed"; readonly error: ConnectionFailed | null };
@@ -211,7 +214,7 @@ export interface ConnectionEvents {
   verdict: (verdict: Verdict) => void;
 }
 
-/** Returns a token. It is called for each connection, and again before a token expires. */
+/** Returns a token, within 30 s. It is called for each connection, and again before a token expires. */
 export type TokenFunction = () => string | Promise<string>;
 
 /** Where cursors and states can be kept: `sessionStorage`, or anything with these methods. */
@@ -264,7 +267,10 @@ export interface Codec {
   decode(payload: string | Uint8Array): unknown;
 }
 
-/** The waits between attempts: attempt n, from 0, waits a random time up to `baseMs * 2**n`, at most `maxMs`. */
+/**
+ * The waits between attempts: attempt n, from 0, waits a random time up to `baseMs * 2**n`, at most `maxMs`, and at
+ * least 10 ms. Both are at least 1.
+ */
 export interface Backoff {
   /** Default 500. */
   readonly baseMs?: number;

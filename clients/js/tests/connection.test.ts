@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ActionsFull } from "../src/action-errors.js";
 import { AlreadySubscribed, BadArgument, ConnectionClosed, RoomRefused } from "../src/errors.js";
-import type { Connection, ConnectOptions, RoomEvent, Status } from "../src/types.js";
+import type { Connection, ConnectOptions, RoomEvent, Status, SubscribeOptions } from "../src/types.js";
 import { event, fakeServerOfEachTest, settle, subscribed } from "./fake-server.js";
 
 const server = fakeServerOfEachTest();
@@ -58,6 +58,24 @@ describe("staying connected", () => {
     server.newest().say({ type: "beat" });
     await settle(40_000);
     expect(connection.status.state).toBe("open");
+  });
+
+  it("knows the server's time over short sleeps, whatever is done to the computer's clock", async () => {
+    const connection = await connected();
+    const begin = connection.serverTime;
+    const day = 24 * 3_600_000;
+    let sleptMs = 0;
+    for (const jumpMs of [day, -2 * day, 30_000, 3 * day, -day]) {
+      vi.setSystemTime(Date.now() + jumpMs);
+      if (jumpMs === 30_000) sleptMs = jumpMs;
+      await settle(10);
+      server.newest().say({ type: "beat" });
+    }
+    expect(connection.serverTime - begin).toBe(50 + sleptMs);
+    vi.setSystemTime(Date.now() + day); // this was a sleep, which no connection survives
+    await settle(10);
+    server.newest().lose();
+    expect(connection.serverTime - begin).toBeGreaterThan(day);
   });
 
   it("leaves when a draining server says so, without a further wait", async () => {
@@ -230,9 +248,47 @@ describe("a room", () => {
     expect(() => connection.subscribe("a:1")).not.toThrow();
   });
 
-  it.each([["score"], [""], ["Score:1"], ["score:"]])("cannot have the name %s", async (name) => {
+  it.each([
+    ...["score", "", "Score:1", "score:", "a: b", "a:*", "a:\0", "a:\ud800", `a:${"x".repeat(129)}`],
+    `a:${"é".repeat(65)}`,
+    null,
+    5,
+  ])("cannot have the name %j", async (name) => {
     const connection = await connected();
-    expect(() => connection.subscribe(name)).toThrow(BadArgument);
+    expect(() => connection.subscribe(name as string)).toThrow(BadArgument);
+    await expect(connection.act(name as string, "tap")).rejects.toBeInstanceOf(BadArgument);
+  });
+
+  it.each([`a:${"x".repeat(128)}`, `a:${"é".repeat(64)}`, "a:\u{1f468}\u200d\u{1f469}", "a:b:c"])(
+    "may have the name %j",
+    async (name) => {
+      const connection = await connected();
+      expect(connection.subscribe(name).room).toBe(name);
+    },
+  );
+
+  it.each([
+    { last: -1 },
+    { last: 1001 },
+    { last: 1.5 },
+    { last: "5" },
+    { after: "junk" },
+    { after: 5 },
+    { deliver: "newest" },
+    { onEvent: "print" },
+    { lats: 5 },
+  ])("cannot have the options %j", async (options) => {
+    const connection = await connected();
+    expect(() => connection.subscribe("a:1", options as SubscribeOptions)).toThrow(BadArgument);
+    expect(() =>
+      connection.subscribe("a:1", { last: null, deliver: null } as unknown as SubscribeOptions),
+    ).not.toThrow();
+  });
+
+  it("is listened to by functions only", async () => {
+    const connection = await connected();
+    expect(() => connection.on("status", "print" as never)).toThrow(BadArgument);
+    expect(() => connection.subscribe("a:1").on("event", undefined as never)).toThrow(BadArgument);
   });
 
   it("reports who is there", async () => {
@@ -288,7 +344,10 @@ describe("acting", () => {
   it("rejects what cannot be sent, and what is too much", async () => {
     const connection = await connected({ actionsBufferMax: 1 });
     await expect(connection.act("a:1", "no spaces")).rejects.toBeInstanceOf(BadArgument);
-    await expect(connection.act("a:1", "tap", Number.NaN)).rejects.toBeInstanceOf(BadArgument);
+    const cycle: unknown[] = [];
+    cycle.push(cycle);
+    const lost = [Number.NaN, () => 1, Symbol("s"), new Map([[1, 2]]), { deep: [new Set([1])] }, 1n, cycle];
+    for (const data of lost) await expect(connection.act("a:1", "tap", data)).rejects.toBeInstanceOf(BadArgument);
     const first = connection.act("a:1", "tap").catch((error: unknown) => error);
     await expect(connection.act("a:1", "tap")).rejects.toBeInstanceOf(ActionsFull);
     connection.close();

@@ -242,6 +242,26 @@ describe("a connection where WebSockets are blocked", () => {
     connection.close();
   });
 
+  it("says so if the server answers, but not at this address", async () => {
+    const server = fakeServer();
+    const fetch = vi.fn(async () => new Response(null, { status: 404 }));
+    const reasons = new Set<string>();
+    const connection = connect("ws://127.0.0.1/nope", {
+      WebSocket: server.WebSocket,
+      fetch: fetch as unknown as typeof globalThis.fetch,
+      onStatus: (status) => reasons.add(status.state === "waiting" ? status.reason.message : status.state),
+    });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await vi.waitFor(() => expect(server.sockets).toHaveLength(attempt), { timeout: 30_000 });
+      server.newest().lose();
+    }
+    expect(fetch).toHaveBeenCalledOnce();
+    expect(connection.status).toMatchObject({ state: "waiting", reason: { code: "unreachable" } });
+    expect([...reasons].filter((reason) => reason.includes("404"))).toHaveLength(1);
+    expect(reasons).not.toContain("open");
+    connection.close();
+  });
+
   it("watches by server-sent events, and returns to WebSockets once they work", async () => {
     const server = fakeServer();
     const http = new FakeHttp();
@@ -255,6 +275,7 @@ describe("a connection where WebSockets are blocked", () => {
     await vi.dynamicImportSettled();
     await vi.advanceTimersByTimeAsync(0);
     expect(connection.status).toMatchObject({ state: "open", transport: "sse", edge: "127.0.0.1" });
+    expect(connection.status).toMatchObject({ reason: { code: "websocket_failed" } });
     await vi.advanceTimersByTimeAsync(15_000);
     server.newest().lose(); // the first try on the side
     await vi.advanceTimersByTimeAsync(30_000);

@@ -28,5 +28,5 @@ export function closeReason(code: number, reason: string, error: ErrorMessage | 
   if (error !== null) why = `${error.message} (${error.code})`;
   if (code === BANNED && verdict !== null) why = verdict.reason;
   const texts = [`closed with ${code} ${name}`, reason === name ? "" : reason, why];
-  return { code: name, message: texts.filter((text) => text !== "").join(": ") };
+  return { code: name, message: texts.filter(Boolean).join(": ") };
 }

@@ -7,8 +7,8 @@
 
 import type { Backoff } from "../types.js";
 
-/** Attempts that still raise the bound, far beyond any in use. */
-const DOUBLINGS_MAX = 32;
+/** No more than 100 attempts a second, whatever the backoff is. */
+const DELAY_MS_MIN = 10;
 /** A connection that lasted this long was a success: the next wait is a short one again. */
 const STABLE_MS = 5_000;
 /** The longest that the server is obeyed. No drain takes longer, and a mistake must not keep clients away for days. */
@@ -32,7 +32,7 @@ export class Reconnect {
   /** How long this attempt waits. */
   delayMs(attempt: number): number {
     const { baseMs = 500, maxMs = 30_000 } = this.#backoff;
-    return Math.min(maxMs, baseMs * 2 ** Math.min(attempt, DOUBLINGS_MAX)) * this.#random();
+    return Math.max(DELAY_MS_MIN, Math.min(maxMs, baseMs * 2 ** attempt) * this.#random());
   }
 
   welcomed(now: number): void {
@@ -54,7 +54,7 @@ export class Reconnect {
   /** Connect when a goaway asks for it. */
   scheduleGoaway(now: number, reconnectMs: number): void {
     this.#isAsked = true;
-    this.at = now + Math.min(Math.max(reconnectMs, 0), OBEYED_MS_MAX);
+    this.at = now + Math.min(reconnectMs, OBEYED_MS_MAX);
   }
 
   /** Connect at once: something has changed that makes success likely. A time that the server asked for still holds. */

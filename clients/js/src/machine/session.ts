@@ -164,7 +164,7 @@ export class Session {
   /** The network is another one, so the link is dead: connect again at once. */
   networkChanged(now: number): void {
     if (isConnected(this.state)) {
-      this.#lose({ code: "network_changed", message: "the computer was offline" }, now);
+      this.#lose({ code: "network_changed", message: "the network changed" }, now);
     }
     this.#reconnect.hasten(now);
   }
@@ -251,13 +251,13 @@ export class Session {
     if (isGeneral) this.#lastError = error; // a close may follow that does not say why
     if (error.room !== null || error.id !== null) this.rooms.refused(error, now);
     else if (FATAL.test(error.code)) {
-      this.#giveUp(new ConnectionRefused(error.code, null, `the server refused: ${error.message} (${error.code})`));
+      this.#giveUp(new ConnectionRefused(error.code, null, `${error.message} (${error.code})`));
     }
   }
 
   #goAway({ reconnect_ms, reason }: Goaway, now: number): void {
     this.#reconnect.scheduleGoaway(now, reconnect_ms);
-    this.trouble = { code: "goaway", message: `the server sent the client away: ${reason}` };
+    this.trouble = { code: "goaway", message: `sent away: ${reason}` };
     if (isServed(this.state)) this.state = "leaving";
     else this.#hangUp(now, "waiting", this.trouble);
   }
@@ -304,4 +304,4 @@ const SILENT: Reason = { code: "silent", message: "the server was silent" };
 /** Errors about a message of ours, which we would send again. One about a token is followed by a close. */
 const FATAL = /^(bad_message|unknown_type|out_of_order)$/;
 
-const excerpt = (value: unknown): string => String(JSON.stringify(value) ?? value).slice(0, 80);
+const excerpt = (value: unknown): string => `${JSON.stringify(value)}`.slice(0, 80);

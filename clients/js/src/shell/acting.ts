@@ -3,6 +3,7 @@
 import type { ConnectionClosed, ConnectionFailed } from "../errors.js";
 import { TouchlineError } from "../errors.js";
 import { actionData, checkKind } from "../machine/actions/action-data.js";
+import { jsonOf } from "../machine/actions/json-of.js";
 import { Outbox } from "../machine/actions/outbox.js";
 import type { PendingAction } from "../machine/actions/pending-action.js";
 import type { Session } from "../machine/session.js";
@@ -19,10 +20,15 @@ export class Acting {
     session.startActing(this.#outbox);
   }
 
-  /** Take an action, whose data `jsonOf` wrote. Rejects with `BadArgument`, `ActionsFull`, or what became of it. */
-  async submit(room: string, kind: string, json: string, traceparent?: string): Promise<Receipt> {
+  /**
+   * Take an action. `json` is its data as it was when the user acted, if it could be copied.
+   *
+   * Rejects with `BadArgument`, `ActionsFull`, or what became of it.
+   */
+  async submit(room: string, kind: string, data: unknown, json?: string, traceparent?: string): Promise<Receipt> {
     checkKind(kind);
-    const action = this.#outbox.submit(room, kind, actionData(json), traceparent);
+    const checked = jsonOf(data);
+    const action = this.#outbox.submit(room, kind, actionData(json ?? checked), traceparent);
     return new Promise((resolve, reject) => this.#answers.set(action, { resolve, reject }));
   }
 

@@ -6,19 +6,24 @@
  * checked once more than necessary.
  */
 
-export type Clock = () => number;
+/** With `isOpen`, a connection has been open all the time: a sleep that it would not have survived does not count. */
+export type Clock = (isOpen?: boolean) => number;
 
 /** The time of day follows the even clock closely, so anything more is a sleep. */
 const JUMP_MS_MIN = 1_000;
+/** Servers end a connection that is silent for longer. */
+const SURVIVED_MS_MAX = 60_000;
 
 export function createClock(): Clock {
   let sleptMs = 0;
+  let survivedMs = 0;
   let difference = Date.now() - performance.now();
-  return () => {
+  return (isOpen) => {
     const even = performance.now();
     const jumpMs = Date.now() - even - difference;
     if (jumpMs > JUMP_MS_MIN) sleptMs += jumpMs;
+    if (jumpMs > JUMP_MS_MIN && jumpMs < SURVIVED_MS_MAX) survivedMs += jumpMs;
     difference += jumpMs;
-    return even + sleptMs;
+    return even + (isOpen ? survivedMs : sleptMs);
   };
 }

@@ -1,8 +1,8 @@
 /** A connection: passes the user's wishes to the session, and hands out what the session has to report. */
 
-import { BadArgument, ConnectionClosed } from "../errors.js";
-import { RECENT_EVENTS_MAX } from "../limits.js";
-import { jsonOf } from "../machine/actions/json-of.js";
+import { checkOptions, checkRoom, mustBe } from "../checks.js";
+import { ConnectionClosed } from "../errors.js";
+import type { Welcome } from "../machine/messages.js";
 import { type Cursor, parseCursor } from "../machine/rooms/cursor.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { Session } from "../machine/session.js";
@@ -51,6 +51,9 @@ export class RoomConnection implements SubscriptionOwner {
   /** When the session connects again, by its clock and as a time of day. */
   #connectAt = Infinity;
   #retryAt: number | null = null;
+  /** The newest welcome, and how far the server's clock was ahead of ours then. */
+  #welcome: Welcome | null = null;
+  #aheadMs = 0;
   /** Null until the first action. */
   #acting: Acting | null = null;
 
@@ -63,8 +66,10 @@ export class RoomConnection implements SubscriptionOwner {
   }
 
   get serverTime(): number {
-    const difference = this.#session.clockDifferenceMs;
-    return difference === null ? Date.now() : Math.round(this.#parts.clock() + difference);
+    const { clockDifferenceMs } = this.#session;
+    if (clockDifferenceMs === null) return Date.now();
+    const { clock } = this.#parts;
+    return Math.round(this.status.state === "open" ? clock(true) + this.#aheadMs : clock() + clockDifferenceMs);
   }
 
   opened(): Promise<this> {
@@ -84,12 +89,13 @@ export class RoomConnection implements SubscriptionOwner {
 
   subscribe(room: string, options: SubscribeOptions = {}): RoomSubscription {
     this.#mustBeOpen();
-    const { after, last = 0, persist = true } = options;
-    checkSubscribe(room, last);
-    const store = persist ? this.#parts.store : null;
+    checkRoom(room);
+    checkOptions(options);
+    const { after, last } = options;
+    const store = (options.persist ?? true) ? this.#parts.store : null;
     const beginning = after ? { cursor: after, state: [], stateComplete: false } : (store?.load(room) ?? NOTHING);
     const machine = this.#session.rooms.subscribe(room, cursorOf(beginning.cursor), {
-      ...(last > 0 && { last }),
+      ...(last && { last }),
       ...(options.deliver === "latest" && { deliver: "latest" }),
       ...((options.occupancy || options.onOccupancy) && { occupancy: true }),
       ...((options.members || options.onMembers) && { members: true }),
@@ -104,11 +110,11 @@ export class RoomConnection implements SubscriptionOwner {
   async act(room: string, kind: string, data?: unknown, options?: ActOptions): Promise<Receipt> {
     this.#mustBeOpen();
     checkRoom(room);
-    const json = jsonOf(data);
+    const json = copyOf(data);
     this.#acting = await this.#parts.acting();
     this.#mustBeOpen();
     this.#wake();
-    return this.#acting.submit(room, kind, json, options?.traceparent);
+    return this.#acting.submit(room, kind, data, json, options?.traceparent);
   }
 
   close(): void {
@@ -131,7 +137,11 @@ export class RoomConnection implements SubscriptionOwner {
 
   /** Hand out everything that the session has to report. */
   report(): void {
-    const { verdict, state, failure } = this.#session;
+    const { verdict, state, failure, welcome } = this.#session;
+    if (welcome !== null && welcome !== this.#welcome) {
+      this.#welcome = welcome;
+      this.#aheadMs = welcome.time - this.#parts.clock(true);
+    }
     this.#acting?.report();
     if (verdict !== null && verdict !== this.verdict) {
       this.verdict = verdict;
@@ -167,7 +177,9 @@ export class RoomConnection implements SubscriptionOwner {
     if (state === "waiting") return { state, reason: trouble as Reason, retryAt: this.#retryAt };
     if ((state !== "open" && state !== "leaving") || welcome === null) return { state: "connecting", reason: trouble };
     const { edge, player } = welcome;
-    return { state: "open", transport: this.#parts.choice.current, edge, player, leaving: state === "leaving" };
+    const { current: transport, isAuto } = this.#parts.choice;
+    const reason = isAuto && transport === "sse" ? BLOCKED : null;
+    return { state: "open", transport, edge, player, leaving: state === "leaving", reason };
   }
 
   #mustBeOpen(): void {
@@ -175,21 +187,22 @@ export class RoomConnection implements SubscriptionOwner {
   }
 }
 
+const BLOCKED: Reason = { code: "websocket_failed", message: "no WebSocket opened" };
+
+/** The data as it is now: the user may change it while the code for acting loads, which refuses what JSON cannot have. */
+function copyOf(data: unknown): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch {
+    return undefined;
+  }
+}
+
 const closed = (): ConnectionClosed => new ConnectionClosed("the connection is closed");
 
-function checkRoom(room: string): void {
-  if (!/^[a-z][a-z0-9_-]{0,31}:./su.test(room)) throw new BadArgument(`${room} is not a room: <feed>:<id>`);
-}
-
-function checkSubscribe(room: string, last: number): void {
-  checkRoom(room);
-  if (Number.isInteger(last) && last >= 0 && last <= RECENT_EVENTS_MAX) return;
-  throw new BadArgument(`last is ${last}, not 0 to ${RECENT_EVENTS_MAX}`);
-}
-
 function cursorOf(text: string | null): Cursor | null {
-  const cursor = text === null ? null : parseCursor(text);
-  if (cursor === null && text !== null) throw new BadArgument(`${text} is not a cursor`);
+  const cursor = text === null ? text : parseCursor(text);
+  mustBe(cursor || text === null, "cursor", text);
   return cursor;
 }
 

@@ -134,7 +134,7 @@ export class Driver {
           }),
         received: (value) => tell((session, now) => session.receive(value, now)),
         closed: (code, reason) => {
-          if (!attempt.isOpen) failed(UNREACHABLE)(reason || "no connection could be made");
+          if (!attempt.isOpen) failed(UNREACHABLE)(reason || "the server does not answer");
           tell((session, now) => {
             this.#attempt = null;
             session.disconnected(code, reason, now);

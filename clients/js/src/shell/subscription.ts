@@ -22,13 +22,11 @@ export interface SubscriptionOwner {
   pause(subscription: RoomSubscription, isBehind: boolean): void;
 }
 
-const STATES: Readonly<Record<Phase, RoomStatus["state"]>> = {
+/** The others have the same names. */
+const STATES: Readonly<Partial<Record<Phase, RoomStatus["state"]>>> = {
   wanted: "joining",
   requested: "joining",
-  joined: "joined",
-  waiting: "waiting",
   paused: "waiting",
-  closed: "closed",
 };
 
 export class RoomSubscription extends View {
@@ -133,7 +131,7 @@ export class RoomSubscription extends View {
   /** The phase of the room may be another one. */
   #updateStatus(): void {
     const { phase, trouble } = this.machine;
-    this.#setStatus(STATES[phase], phase === "waiting" ? trouble : null);
+    this.#setStatus(STATES[phase] ?? (phase as RoomStatus["state"]), phase === "waiting" ? trouble : null);
   }
 
   /** Nothing follows. Without an error, the user closed the subscription or the connection. */

@@ -1,6 +1,6 @@
 /** Where tokens come from: the one that the user gave, or a function of the user's that is called for each. */
 
-import { BadArgument } from "../errors.js";
+import { mustBe } from "../checks.js";
 import type { TokenFunction } from "../types.js";
 
 const TOKEN_CHARS_MAX = 8_192;
@@ -19,7 +19,7 @@ export function tokenSource(token: string | TokenFunction | null): () => Promise
   return async () => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("too slow")), TOKEN_MS_MAX);
+      timer = setTimeout(reject, TOKEN_MS_MAX, new Error("too slow"));
     });
     try {
       return check(await Promise.race([token(), late]));
@@ -30,6 +30,8 @@ export function tokenSource(token: string | TokenFunction | null): () => Promise
 }
 
 function check(token: unknown): string {
-  if (typeof token === "string" && token.length > 0 && token.length <= TOKEN_CHARS_MAX) return token;
-  throw new BadArgument(`a token has 1 to ${TOKEN_CHARS_MAX} characters`);
+  const isText = typeof token === "string";
+  // The token itself is a secret.
+  mustBe(isText && token.length > 0 && token.length <= TOKEN_CHARS_MAX, "token", isText ? token.length : typeof token);
+  return token as string;
 }

@@ -61,11 +61,11 @@ class StreamLink implements Link {
     for (const room of [...this.#streams.keys()]) this.#leave(room);
   }
 
-  /** Whether the server can be reached: it answers plain HTTP at the WebSocket's address with 426. */
+  /** Whether the server can be reached: it answers plain HTTP at the WebSocket's address with 426, and elsewhere 404. */
   async #probe(): Promise<void> {
     try {
       const { status } = await this.#endpoint.fetch(this.#endpoint.url, { mode: "no-cors", cache: "no-store" });
-      if (status >= 500) throw new Error(`the server answered with ${status}`);
+      if (status === 404 || status >= 500) throw new Error(`the server answered with ${status}`);
       if (!this.#isOver) this.#events.opened();
     } catch (error) {
       this.#lose(error);

@@ -22,12 +22,12 @@ describe("an action's data", () => {
     expect(actionData(jsonOf(undefined))).toEqual({ value: null, sizeBytes: 4 });
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, { deep: [Number.NaN] }, 1n])(
-    "is refused if JSON has no %s",
-    (data) => {
-      expect(() => actionData(jsonOf(data))).toThrow(BadArgument);
-    },
-  );
+  it.each([
+    ...[Number.NaN, Number.POSITIVE_INFINITY, { deep: [Number.NaN] }, 1n, () => 1, { deep: () => 1 }, Symbol("s")],
+    ...[new Map([[1, 2]]), [new Set([1])]],
+  ])("is refused if JSON has no %s", (data) => {
+    expect(() => actionData(jsonOf(data))).toThrow(BadArgument);
+  });
 
   it("has no unpaired surrogates, and keeps what only looks like one", () => {
     expect(actionData(jsonOf({ "a\ud83d": "b\udc00", emoji: "\ud83c\udfdf", text: "\\ud83d" })).value).toEqual({

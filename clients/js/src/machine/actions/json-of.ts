@@ -1,18 +1,19 @@
-/** An action's data as it is when the user acts, who may change it while the code for acting loads. */
+/** An action's data as JSON, which must carry all of it. */
 
-import { BadArgument } from "../../errors.js";
+import { invalid, isFunction } from "../../checks.js";
 
 /** The data as `JSON.stringify` writes it. Throws `BadArgument` if it cannot be sent. */
 export function jsonOf(data: unknown): string {
   try {
-    return JSON.stringify(data ?? null, refuseOddNumbers) ?? "null";
+    return JSON.stringify(data ?? null, refuseLoss) ?? "null";
   } catch (error) {
-    throw new BadArgument(`the action's data cannot be sent: ${(error as Error).message}`, { cause: error });
+    throw invalid("data", error);
   }
 }
 
-/** `JSON.stringify` would make them null, which is not what the caller meant. */
-function refuseOddNumbers(_key: string, value: unknown): unknown {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`JSON has no ${value}`);
+/** `JSON.stringify` would make them null, nothing or `{}`, which is not what the caller meant. */
+function refuseLoss(_key: string, value: unknown): unknown {
+  const isLost = typeof value === "number" ? !Number.isFinite(value) : isFunction(value) || typeof value === "symbol";
+  if (isLost || value instanceof Map || value instanceof Set) throw value;
   return value;
 }

@@ -33,7 +33,7 @@ export interface JoinedItem {
   readonly state: readonly Event[];
   readonly recent: number;
   readonly stateComplete: boolean;
-  readonly replacesState: boolean;
+  readonly replacesState?: boolean;
 }
 
 export type Item =

@@ -142,7 +142,7 @@ export class Reading {
     this.covered = cursor.offset;
     this.head = head;
     this.#seenBefore = true;
-    const otherwise = { recovered: false, restarted: false, moved: false, replacesState: false, state: [], recent: 0 };
+    const otherwise = { recovered: false, restarted: false, moved: false, state: [], recent: 0 };
     return { type: "joined", cursor, stateComplete: state_complete, ...otherwise, ...how };
   }
 

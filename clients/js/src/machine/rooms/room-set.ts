@@ -120,7 +120,7 @@ export class RoomSet implements LoadedExtras {
   }
 
   #retryMs({ retry_ms }: ErrorMessage, room: Room): number {
-    return retry_ms === null ? this.#delayMs(room.retries) : Math.min(Math.max(retry_ms, 0), RETRY_MS_MAX);
+    return retry_ms === null ? this.#delayMs(room.retries) : Math.min(retry_ms, RETRY_MS_MAX);
   }
 }
 

@@ -82,11 +82,11 @@ export class Room {
 
   /** What to ask for now. */
   get request(): RoomRequest {
-    const { epoch, offset, ts } = this.#reading.cursor ?? {};
+    const { cursor } = this.#reading;
     return {
       room: this.name,
-      ...(epoch !== undefined && offset !== undefined && { epoch, after: offset }),
-      ...(ts != null && { ts }),
+      ...(cursor && { epoch: cursor.epoch, after: cursor.offset }),
+      ...(cursor?.ts != null && { ts: cursor.ts }),
       ...this.#wants,
     };
   }
