@@ -223,6 +223,8 @@ async def test_invalid_arguments_raise_at_once() -> None:
             client.subscribe("score:1", after="somewhere")
         with pytest.raises(ValueError, match="1001"):
             client.subscribe("score:1", last=1001)
+        with pytest.raises(ValueError, match=r"1\.5"):
+            client.subscribe("score:1", last=1.5)  # type: ignore[arg-type]
         subscription = client.subscribe("score:1")
         with pytest.raises(errors.AlreadySubscribed):
             client.subscribe("score:1")

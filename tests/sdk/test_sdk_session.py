@@ -1,5 +1,6 @@
 """The session's decisions, one by one: what each code leads to, when it tries again, and what it asks for."""
 
+import math
 import re
 from collections.abc import Iterable
 from enum import Enum
@@ -8,10 +9,11 @@ import pytest
 
 from sdk.scripted_server import event
 from sdk.sessions import new_session, open_again, open_session, receive, sent
+from touchline.client import connect
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
 from touchline.session import room, states
 from touchline.session.items import Event, Gap, Joined, Skipped
-from touchline.session.reconnect import RETRY_AFTER_S_MAX, STABLE_S, Backoff
+from touchline.session.reconnect import DELAY_S_MIN, RETRY_AFTER_S_MAX, STABLE_S, Backoff, Reconnect
 from touchline.session.session import Session
 from touchline.session.states import State
 from touchline.session.view import View
@@ -193,6 +195,27 @@ def test_a_wait_is_never_shorter_than_the_server_asks_for_and_has_a_bound_of_its
 
 def test_the_jitter_covers_the_whole_wait() -> None:
     assert [Backoff(1, 8).delay_s(attempt, 0.25) for attempt in (0, 2, 5)] == [0.25, 1, 2]
+
+
+def test_no_backoff_makes_more_than_100_attempts_a_second() -> None:
+    reconnect = Reconnect(Backoff(0.001, 0.001), lambda: 0.0)
+    for now_s in range(3):
+        reconnect.schedule(now_s)
+        assert reconnect.at == now_s + DELAY_S_MIN
+
+
+@pytest.mark.parametrize("bound_s", [-1, 0, math.nan, math.inf])
+def test_a_backoff_without_a_wait_or_an_end_is_refused(bound_s: float) -> None:
+    for backoff in (Backoff(base_s=bound_s), Backoff(max_s=bound_s)):
+        with pytest.raises(ValueError, match=f"={bound_s}"):
+            connect("ws://127.0.0.1/ws", backoff=backoff)
+
+
+@pytest.mark.parametrize("name", ["events_buffer_max", "buffer_bytes_max", "actions_buffer_max"])
+@pytest.mark.parametrize("limit", [0, math.nan])
+def test_a_buffer_holds_something(name: str, limit: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        connect("ws://127.0.0.1/ws", **{name: limit})  # type: ignore[arg-type]
 
 
 def test_silence_counts_from_the_last_message_but_not_while_the_driver_is_paused() -> None:

@@ -8,6 +8,7 @@ import asyncio
 import random as random_numbers
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any
@@ -78,10 +79,11 @@ def connect(
         ValueError: another argument is out of range.
     """
     check_url(url, ssl)
-    if min(events_buffer_max, buffer_bytes_max, actions_buffer_max) < 1:
+    if not all(limit >= 1 for limit in (events_buffer_max, buffer_bytes_max, actions_buffer_max)):  # NaN is not
         raise ValueError("events_buffer_max, buffer_bytes_max and actions_buffer_max must be at least 1")
     if len(agent) > AGENT_CHARS_MAX:
         raise ValueError(f"agent may have at most {AGENT_CHARS_MAX} characters, not {len(agent)}")
+    _check_backoff(backoff)
     tokens = TokenSource(token)
     session = Session(
         _codec_named(codec) if decode_data else _raw(codec),
@@ -280,8 +282,13 @@ class Client:
             self._driver.wake()
 
 
+def _check_backoff(backoff: Backoff) -> None:
+    if not all(0 < bound_s < inf for bound_s in backoff):
+        raise ValueError(f"the bounds of backoff must be finite and more than 0 seconds, not {backoff}")
+
+
 def _check(last: int, deliver: str) -> None:
-    if not 0 <= last <= RECENT_EVENTS_MAX:
+    if not isinstance(last, int) or not 0 <= last <= RECENT_EVENTS_MAX:
         raise ValueError(f"last is how many events to begin with, 0 to {RECENT_EVENTS_MAX}, not {last}")
     if deliver not in ("all", "latest"):
         raise ValueError(f'deliver must be "all" or "latest", not {deliver!r}')

@@ -11,6 +11,9 @@ from typing import NamedTuple
 DOUBLINGS_MAX = 32
 """Attempts that still raise the bound. This is far beyond any bound in use, and 2**32 is cheap to compute."""
 
+DELAY_S_MIN = 0.01
+"""No more than 100 attempts a second, whatever the backoff is."""
+
 STABLE_S = 5.0
 """A connection that lasted this long was a success: the next wait is a short one again."""
 
@@ -66,7 +69,7 @@ class Reconnect:
 
     def schedule(self, now_s: float, retry_after_s: float = 0.0) -> None:
         """Connect after a wait, which grows with each attempt, but no earlier than the server asked for."""
-        self.at = now_s + max(self.delay_s(self._attempts), min(retry_after_s, RETRY_AFTER_S_MAX))
+        self.at = now_s + max(DELAY_S_MIN, self.delay_s(self._attempts), min(retry_after_s, RETRY_AFTER_S_MAX))
         self._attempts += 1
 
     def schedule_goaway(self, now_s: float, reconnect_ms: int) -> None:
