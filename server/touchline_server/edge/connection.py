@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The client's address, as far as it is known: the other end of the socket, or whom a proxy names."""
+        """The client's address, as far as it is known: the other end of the socket, or the one that a proxy names."""
         if self._endpoint is None:
             peer = self.transport.get_extra_info("peername")
             if isinstance(peer, tuple):

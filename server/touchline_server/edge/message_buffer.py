@@ -1,4 +1,4 @@
-"""Puts the fragments of a client's messages together, and checks each message before anybody decodes it.
+"""Puts the fragments of a client's messages together, and checks each message before it is decoded.
 
 There is one message at a time: fragments of two cannot be mixed (RFC 6455, section 5.4), as websockets checks.
 """
@@ -29,7 +29,7 @@ class MessageBuffer:
         self._fragments: list[bytes] | None = None
 
     def clear(self) -> None:
-        """Forget them: nothing more is served."""
+        """Drop the fragments: nothing more is served."""
         self._fragments = None
 
     def add(self, frame: Frame, codec: Codec, bytes_max: int) -> bytes | None:

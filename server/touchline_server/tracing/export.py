@@ -1,5 +1,5 @@
-"""What becomes of exported spans, reported in the server's own words: once when exports begin to fail, and once when
-they succeed again. The SDK would log every attempt. Runs in the SDK's thread.
+"""Reports failing exports of spans in the server's own words: once when they begin to fail, and once when they succeed
+again. The SDK would log every attempt. Runs in the SDK's thread.
 """
 
 import logging
@@ -30,7 +30,7 @@ class SdkMessages(logging.Handler):
         library.propagate = False
 
     def give_back(self) -> None:
-        """Nothing is kept any more."""
+        """Let the SDK's messages be written again."""
         library = logging.getLogger(_LIBRARY)
         library.removeHandler(self)
         library.propagate = True

@@ -139,7 +139,7 @@ class OtelTracer:
 
 
 def _resource(process: str) -> Resource:
-    """What all spans are of. The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) has the last word."""
+    """What all spans come from. The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) has the last word."""
     own = {"service.name": "touchline", "service.version": __version__, "service.instance.id": process}
     given = OTELResourceDetector().detect().attributes
     return Resource.create({name: value for name, value in own.items() if name not in given})

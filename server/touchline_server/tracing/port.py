@@ -23,7 +23,7 @@ class Span(Protocol):
 
     @property
     def traceparent(self) -> str | None:
-        """What is caused by this span continues this; None if that is in no trace."""
+        """The ``traceparent`` for whatever this span causes; None if the span belongs to no trace."""
 
     def end(self, attributes: Attributes = NO_ATTRIBUTES, *, error: str | None = None) -> None:
         """The span ends now. ``error``: the code of what went wrong."""
@@ -45,7 +45,7 @@ class Tracer(Protocol):
 
 
 class UnrecordedSpan:
-    """A span that nobody hears of."""
+    """A span that is not recorded."""
 
     __slots__ = ("traceparent",)
 

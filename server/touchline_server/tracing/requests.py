@@ -32,7 +32,7 @@ class PublishSpan:
         self._span.end({"http.response.status_code": 200, "messaging.batch.message_count": events})
 
     def refused(self, status: int, code: str) -> None:
-        """The request was answered with an error. One of the caller's is none of the server's."""
+        """The request was answered with an error. A caller's error does not mark the span as failed."""
         self._span.end(
             {"http.response.status_code": status, "error.type": code}, error=code if status >= SERVER_ERROR else None
         )

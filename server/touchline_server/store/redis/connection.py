@@ -1,4 +1,4 @@
-"""One process's connections to Redis, with a deadline on every answer, and errors that say whose turn it is.
+"""One process's connections to Redis, with a deadline on every answer, and errors that say who has to act.
 
 Rules:
 
@@ -185,7 +185,7 @@ class RedisConnection:
             return await command()
 
     async def silence(self) -> str | None:
-        """Why Redis answers nobody; None if it answers, even by a refusal."""
+        """Why Redis does not answer; None if it does, even with a refusal."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._repeated(self._ping)
