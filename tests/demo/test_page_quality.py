@@ -153,7 +153,7 @@ async def test_everything_can_be_done_by_keyboard(edge: ScriptedEdge, page: Page
     await page.locator(".card").first.focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("#detail-heading")).to_be_focused()
-    reached = await tab_through(page, 12)
+    reached = await tab_through(page, 13)
     game = ["cheer-home", "wave", "cheer-away"]
     assert [name for name in reached if name in game] == game
     assert {"key-only", "list", "findings"} <= set(reached)
@@ -220,6 +220,24 @@ async def test_on_a_slow_train_events_come_late_and_in_order_and_then_all_at_onc
     await expect(page.locator("#list .minute")).to_have_text([f"{minute}'" for minute in range(20, 0, -1)])
     await expect(page.locator("#status")).to_have_text("live")
     assert edge.connected == 1
+
+
+TAP_ON_A_TRAIN_THAT_GETS_BETTER = """async () => {
+  for (const selector of ["[value=slow]", "#cheer-home", "[value=good]", "#cheer-home"]) {
+    document.querySelector(selector).click();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}"""
+
+
+async def test_what_is_held_back_on_a_slow_train_is_sent_before_what_follows(edge: ScriptedEdge, page: Page) -> None:
+    await kick_off(edge, "1")
+    await page.route("**/demo/token", lambda route: route.fulfill(json={"token": "ada"}))
+    await page.goto(edge.url)
+    await expect(page.locator("#cheer-home")).to_have_attribute("aria-disabled", "false")
+    await page.evaluate(TAP_ON_A_TRAIN_THAT_GETS_BETTER)
+    await edge.until(lambda: len(edge.actions()) == 2)
+    assert [number for number, _ in edge.actions()] == [1, 2]
 
 
 @pytest.mark.long

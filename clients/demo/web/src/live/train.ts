@@ -62,6 +62,11 @@ export class Train {
   }
 }
 
+/** A message of the client on its way. */
+interface Frame {
+  readonly data: string | Uint8Array<ArrayBuffer>;
+}
+
 type Listener = ((event: never) => unknown) | null;
 
 /** A WebSocket whose messages take the train's time, in order. */
@@ -73,6 +78,7 @@ class TrainSocket implements WebSocketLike {
   #train: Train;
   #socket: WebSocket | null;
   #held: MessageEvent[] = [];
+  #unsent: Frame[] = [];
   #timer = 0;
 
   constructor(train: Train, url: string, protocols?: string | string[]) {
@@ -99,14 +105,15 @@ class TrainSocket implements WebSocketLike {
     return this.#held.length;
   }
 
-  send(data: string | Uint8Array<ArrayBuffer>): void {
-    const socket = this.#socket;
-    if (this.#train.signal === "slow")
-      window.setTimeout(() => socket?.readyState === WebSocket.OPEN && socket.send(data), DELAY_MS);
-    else socket?.send(data);
+  send(data: Frame["data"]): void {
+    const frame = { data };
+    this.#unsent.push(frame);
+    if (this.#train.signal === "slow") window.setTimeout(() => this.#sendThrough(frame), DELAY_MS);
+    else this.#sendThrough(frame);
   }
 
   close(code?: number, reason?: string): void {
+    this.#sendThrough(this.#unsent.at(-1));
     this.#leave();
     this.#socket?.close(code, reason);
   }
@@ -122,9 +129,16 @@ class TrainSocket implements WebSocketLike {
 
   /** The signal has changed: what is held back waits no longer than it has to now. */
   hurry(): void {
+    if (this.#train.signal === "good") this.#sendThrough(this.#unsent.at(-1));
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#next();
+  }
+
+  /** Send a frame, after all before it. One that an earlier change of the signal has sent is not sent again. */
+  #sendThrough(frame: Frame | undefined): void {
+    const due = this.#unsent.splice(0, frame === undefined ? 0 : this.#unsent.indexOf(frame) + 1);
+    for (const { data } of due) if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
   #listen(socket: WebSocket): void {
@@ -164,6 +178,7 @@ class TrainSocket implements WebSocketLike {
   #leave(): void {
     clearTimeout(this.#timer);
     this.#held = [];
+    this.#unsent = [];
     this.#train.remove(this);
   }
 

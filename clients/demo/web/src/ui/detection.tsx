@@ -33,7 +33,8 @@ export function Detection(): VNode | null {
           No bot plays. Start one to see what it does and how it is caught.
         </p>
       )}
-      <ul id="bots" class="bots" aria-label="Bots">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls where there is little room */}
+      <ul id="bots" class="bots" tabIndex={bots.value.length > 0 ? 0 : -1} aria-label="Bots">
         {bots.value.map((bot) => (
           <BotRow key={bot.key} bot={bot} />
         ))}
@@ -67,7 +68,7 @@ function Starts(): VNode {
   return (
     <>
       <fieldset class="starts">
-        <legend>Start a cheating bot:</legend>
+        <legend>Start a bot that</legend>
         {CHEATS.map(([cheat, title]) => (
           <button
             key={cheat}
