@@ -20,8 +20,14 @@ export function Pitch({ card }: { readonly card: Card }): VNode {
     <div class="ground">
       <Drawing />
       <p class="direction" aria-hidden="true">
-        <span class="home">{home !== null && `${home} →`}</span>
-        <span class="away">{away !== null && `← ${away}`}</span>
+        <span class="home">
+          <span class="team">{home}</span>
+          {home !== null && "→"}
+        </span>
+        <span class="away">
+          {away !== null && "←"}
+          <span class="team">{away}</span>
+        </span>
       </p>
       <Caption card={card} />
     </div>
