@@ -22,6 +22,7 @@ import yaml  # type: ignore[import-untyped]
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = ROOT / "docs/mkdocs.yml"
 PAGES = ROOT / ".cache/docs/pages"
+SITE = ROOT / ".cache/docs/site"
 LINK = re.compile(r"(!?\[(?:[^][]|\[[^][]*\])*\])\(([^()\s]+)\)")
 ELSEWHERE = re.compile(r"[a-z]+:|#")
 
@@ -74,7 +75,10 @@ def main() -> int:
     command = [sys.executable, "-m", "mkdocs", "build", "--config-file", str(CONFIGURATION), *sys.argv[1:]]
     # Its advertisement for a successor is not a warning about the pages.
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command
+    code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command
+    if code == 0:
+        sys.stdout.write(f"Open {SITE / 'index.html'} in a browser.\n")
+    return code
 
 
 if __name__ == "__main__":

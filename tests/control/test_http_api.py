@@ -372,6 +372,14 @@ async def test_a_bug_is_answered_without_its_details(client: httpx.AsyncClient, 
     assert "secret" not in response.text
 
 
+async def test_the_root_leads_to_the_operators_page(rooms: Rooms) -> None:
+    transport = httpx.ASGITransport(ControlApp(rooms, Settings()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", follow_redirects=True) as client:
+        response = await client.get("/")
+    assert response.status_code == 200
+    assert response.url.path == "/ui/"
+
+
 async def test_extra_routes_are_served_besides_the_api(rooms: Rooms) -> None:
     async def page(_: Request) -> Response:
         return PlainTextResponse("the page")

@@ -16,7 +16,9 @@ def test_one_worker_that_is_not_ready_degrades_the_edge_by_its_name() -> None:
     summed = sum_readiness({"e/1": READY, "e/2": STARTING, "e/3": READY}, OWN)
     assert not summed.problems
     assert list(summed.degraded) == ["e/2"]
-    assert "it starts" in summed.degraded["e/2"]
+    assert summed.degraded["e/2"] == "it starts"
+    other = Readiness({"auth.jwks": "no key"}, {})
+    assert sum_readiness({"e/1": READY, "e/2": other}, OWN).degraded == {"e/2": "auth.jwks: no key"}
 
 
 def test_without_a_worker_that_is_ready_clients_are_kept_away() -> None:

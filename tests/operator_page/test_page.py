@@ -98,6 +98,8 @@ async def test_a_key_that_cannot_be_sent_is_refused_and_spaces_around_one_are_no
         await expect(page.locator("#key")).to_be_focused()
         await board.sign_in(" secret ")
         await expect(page.locator("#board")).to_be_visible(timeout=DEADLINE_MS)
+        alone = "import('./charts.js').then((charts) => charts.isolated([1, null, 2, 3, undefined, 0, null]))"
+        assert await page.evaluate(alone) == [0, 5], "values between gaps are drawn as points"
 
 
 async def test_the_page_says_that_the_server_does_not_answer_and_goes_on_when_it_does(

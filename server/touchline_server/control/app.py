@@ -28,7 +28,7 @@ from .errors import on_error
 from .metrics import PublishCounters, metrics_response, shows_workers
 from .openapi import document
 from .operations import DRAIN_PATH, EVENTS_PATH, KICK_PATH, METRICS_PATH, OPENAPI_PATH, STATUS_PATH
-from .page import page_routes
+from .page import page_routes, to_page
 from .pages import LIVENESS, PageFilter, PagePolicy
 from .refusals import (
     EVENT_REFUSED,
@@ -73,6 +73,7 @@ class ControlApp(Starlette):
                 Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
                 *page_routes(),
                 *extra_routes,
+                Route("/", to_page),  # the demo has a page of its own there
             ],
             middleware=[Middleware(PageFilter, self._pages)],
             exception_handlers={ApiError: on_error, HTTPException: on_error, Exception: on_error},

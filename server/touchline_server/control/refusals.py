@@ -59,7 +59,7 @@ KEY_MISSING = Refusal(
     (("WWW-Authenticate", "Bearer"),),
 )
 KEY_WRONG = Refusal(
-    HTTPStatus.FORBIDDEN, "key_wrong", "the key is not one of those that allow the request", "use another key"
+    HTTPStatus.FORBIDDEN, "key_wrong", "the key is wrong, or does not allow the request", "use another key"
 )
 ORIGIN_REFUSED = Refusal(
     HTTPStatus.FORBIDDEN,

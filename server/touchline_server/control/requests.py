@@ -56,7 +56,7 @@ def check_key(request: Request, keys: Sequence[str]) -> None:
     sent = given.strip(" \t").encode("latin-1")  # the header's bytes as Starlette received them
     matches = [hmac.compare_digest(sent, key.encode()) for key in keys]
     if not any(matches):
-        raise KEY_WRONG.error("the key is not one of this server's that allow this request")
+        raise KEY_WRONG.error("the key is wrong, or does not allow this request")
 
 
 def room_of(request: Request, raw: bytes, feeds: Collection[str]) -> str:

@@ -14,8 +14,8 @@ CONNECTIONS = "connections_max"
 """The subject of an edge that is full."""
 PLAYERS = "verdicts.players_max"
 """The subject of an edge that has forgotten verdicts."""
-STARTING = "the edge does not accept clients yet: it reads its log first"
-DRAINING = "the edge is draining: it sends its clients to other edges"
+STARTING = "it accepts no clients before it has read the log"
+DRAINING = "it is draining: its clients go elsewhere"
 
 BLOCKING = frozenset({EDGE, "auth.jwks"})
 """Subjects of problems with which an edge can serve nobody: that it drains, or that it has no key for any token."""

@@ -4,7 +4,16 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -36,6 +45,7 @@ class Metrics:
     """The metrics. ``reads`` returns what was read so far; another thread calls it."""
 
     def __init__(self, engine: Engine, reads: Callable[[], Reads]) -> None:
+        disable_created_metrics()  # edges and keepers have no such series either
         self._registry = registry = CollectorRegistry()
         self._actions = Counter("cheatwatch_actions", "Actions judged.", registry=registry)
         self._findings = Counter("cheatwatch_findings", "Findings.", ["rule"], registry=registry)

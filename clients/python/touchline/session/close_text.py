@@ -27,7 +27,8 @@ def describe_close(code: int, reason: str, last_error: str, verdict: Verdict | N
     if reason and reason != name:  # edges send the name if they have nothing to add
         text += f": {reason}"
     if code == BANNED.code and verdict is not None:
-        return f"{text}. The player is banned{_until(verdict)}: {verdict.reason}"
+        banned = f"{text}. The player is banned{_until(verdict)}"
+        return f"{banned}: {verdict.reason}" if verdict.reason else banned
     if last_error:
         return f"{text}. {last_error}"
     if no_newer_token:

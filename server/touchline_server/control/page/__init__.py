@@ -29,11 +29,12 @@ HEADERS = {
 
 def page_routes() -> Sequence[BaseRoute]:
     """The routes of the page."""
-    return (Route(PAGE_PATH, _to_folder), Mount(PAGE_PATH, _PageFiles(directory=FOLDER, html=True)))
+    return (Route(PAGE_PATH, to_page), Mount(PAGE_PATH, _PageFiles(directory=FOLDER, html=True)))
 
 
-async def _to_folder(_: Request) -> Response:
-    """The files refer to each other relatively, so that a proxy may serve them under any prefix."""
+async def to_page(_: Request) -> Response:
+    """Lead a browser from ``/`` or `PAGE_PATH` to the folder of the files. They refer to each other relatively, so that
+    a proxy may serve them under any prefix."""
     return RedirectResponse(f"{PAGE_PATH.removeprefix('/')}/")
 
 

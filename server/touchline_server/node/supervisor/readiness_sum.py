@@ -11,6 +11,7 @@ Rules:
 from collections.abc import Mapping
 
 from touchline_server.control.backend import Readiness
+from touchline_server.node.readiness import EDGE
 
 
 def sum_readiness(workers: Mapping[str, Readiness], own: Readiness) -> Readiness:
@@ -20,7 +21,7 @@ def sum_readiness(workers: Mapping[str, Readiness], own: Readiness) -> Readiness
     problems: dict[str, str] = dict(own.problems)
     degraded: dict[str, str] = {}
     if ready:
-        degraded |= {name: f"the worker is not ready: {_listed(each.problems)}" for name, each in others.items()}
+        degraded |= {name: _of_worker(each.problems) for name, each in others.items()}
     else:
         problems = {**_joined({name: each.problems for name, each in others.items()}), **problems}
     counted = ready or others
@@ -33,8 +34,9 @@ def sum_readiness(workers: Mapping[str, Readiness], own: Readiness) -> Readiness
     )
 
 
-def _listed(problems: Mapping[str, str]) -> str:
-    return "; ".join(f"{what}: {why}" for what, why in problems.items())
+def _of_worker(problems: Mapping[str, str]) -> str:
+    """One sentence about a worker that is not ready. Of what concerns its edge, the worker's name is the subject."""
+    return "; ".join(why if what == EDGE else f"{what}: {why}" for what, why in problems.items())
 
 
 def _joined(by_worker: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import { bytes, compact, count, milliseconds, seconds, time } from "./format.js"
 import { watchRoom } from "./room.js";
 import { element, Table } from "./tables.js";
 
+const perSecond = (events) => `${compact(events)} ${compact(events) === "1" ? "event" : "events"}/s`;
 const part = (id) => document.querySelector(`#${id} table`);
 const NUMBER = "number";
 /** Cells that a narrow screen does without. */
@@ -62,7 +63,7 @@ function showTiles(status) {
   const behind = status.slow_clients.length > 0 ? `slowest for ${seconds(status.slow_clients[0].behind_s)}` : "all are live";
   const tiles = [
     ["Connections", compact(status.connections), `of ${compact(status.connections_max)}`, ""],
-    ["Deliveries/s", compact(status.deliveries_per_s), `${compact(last?.records_per_s ?? 0)} events/s read`, ""],
+    ["Deliveries/s", compact(status.deliveries_per_s), `${perSecond(last?.records_per_s ?? 0)} read`, ""],
     ["Latency p99", milliseconds(last?.latency_ms_p99), `median ${milliseconds(last?.latency_ms_p50)}`, ""],
     ["Slow clients", compact(status.lagging), behind, status.lagging > 0 ? "warn" : ""],
     ["Log lag", compact(lag), "offsets, at most", status.partitions.some(isBehind) ? "bad" : ""],

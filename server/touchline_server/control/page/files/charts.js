@@ -8,6 +8,12 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+/** The indices of values without a neighbour: no line leads to them, so each is drawn as a point. */
+export function isolated(values) {
+  const has = (index) => values[index] !== null && values[index] !== undefined;
+  return [...values.keys()].filter((index) => has(index) && !has(index - 1) && !has(index + 1));
+}
+
 /** A chart in `place`. `series` are `[label, colour, value of a point]`; the first one is filled if `filled`. */
 class Chart {
   constructor(place, { series, show, filled = false }) {
@@ -51,7 +57,7 @@ class Chart {
           stroke: colour(name),
           fill: this.filled && index === 0 ? `${colour(name)}22` : undefined,
           width: 2,
-          points: { show: false },
+          points: { show: false, size: 4, fill: colour(name), filter: (plot, at) => isolated(plot.data[at]) },
           value: (_, value, __, at) => this.#said(at === null || at === undefined ? this.data[index + 1].at(-1) : value),
         })),
       ],
