@@ -19,7 +19,7 @@ SIZES = (
 )
 PITCH_RATIO = 126 / 92
 DRAWING_RATIO = 123.2 / 80
-"""Of the lines on it with the goals, in yards."""
+"""The ratio of the lines drawn on the pitch, goals included, in yards."""
 PITCH_HEIGHT_MIN = 200
 
 PANELS = (".bar", ".matches", ".scoreboard", ".ground", ".momentum", ".game", ".timeline", "#panel", "footer")

@@ -45,7 +45,7 @@ class Metrics:
     """The metrics. ``reads`` returns what was read so far; another thread calls it."""
 
     def __init__(self, engine: Engine, reads: Callable[[], Reads]) -> None:
-        disable_created_metrics()  # edges and keepers have no such series either
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # edges and keepers have no such series either
         self._registry = registry = CollectorRegistry()
         self._actions = Counter("cheatwatch_actions", "Actions judged.", registry=registry)
         self._findings = Counter("cheatwatch_findings", "Findings.", ["rule"], registry=registry)

@@ -33,7 +33,6 @@ export function Detection(): VNode | null {
           No bot plays. Start one to see what it does and how it is caught.
         </p>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls where there is little room */}
       <ul id="bots" class="bots" tabIndex={bots.value.length > 0 ? 0 : -1} aria-label="Bots">
         {bots.value.map((bot) => (
           <BotRow key={bot.key} bot={bot} />
