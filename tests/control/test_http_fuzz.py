@@ -184,7 +184,7 @@ ODD_REQUESTS: list[tuple[bytes, int, str | None]] = [
     (request_bytes("GET /v1/rooms/match:%00"), 400, "bad_room"),
     (request_bytes("GET /v1/rooms/match:" + "a" * 10_000), 400, "bad_room"),
     (request_bytes("GET /healthz/"), 404, "not_found"),
-    (request_bytes("GET /"), 404, "not_found"),
+    (request_bytes("GET /"), 307, None),
     (request_bytes("OPTIONS /v1/rooms/match:1"), 405, "method_not_allowed"),
     (request_bytes("HEAD /v1/rooms/match:1"), 404, None),
     (request_bytes("HEAD /readyz"), 200, None),
