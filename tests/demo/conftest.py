@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page
 from demo.running_demo import RunningDemo, running_demo
 from demo.scripted_edge import ScriptedEdge, scripted_edge
 from support.browser import browser, open_page
+from support.session_loop import run_in_session_loop
 
 __all__ = ["browser"]  # a fixture
 
@@ -20,9 +21,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    run_in_session_loop(items, HERE)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

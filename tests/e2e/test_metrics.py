@@ -1,10 +1,11 @@
 """Metrics of real processes, read with Prometheus' own parser: of one worker, of two, and of one that is killed."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from e2e.worker_server import ROOM, WorkerServer, worker_server
 from support.kafka_broker import KafkaBroker
-from support.node_fixture import RunningNode, running_node
+from support.node_fixture import RawClient, RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import RoomRequest, Subscribe
@@ -98,7 +99,9 @@ async def test_ends_of_connections_and_refusals_at_the_door_have_their_reasons()
     assert value(values, "touchline_connections_accepted_total") == 3
 
 
-async def test_a_slow_client_lags() -> None:
+@contextlib.asynccontextmanager
+async def beside_a_slow_client() -> AsyncIterator[tuple[RunningNode, RawClient]]:
+    """A node with two clients in a room: one has all of its events, and the other takes next to none of them."""
     async with running_node() as node, node.raw(receive_bytes=4096) as slow, node.client() as other:
         await slow.open()
         await other.join("match:1")
@@ -107,6 +110,11 @@ async def test_a_slow_client_lags() -> None:
         for _ in range(40):
             await node.publish("match:1", "x" * 100_000)
         await other.events(40)
+        yield node, slow
+
+
+async def test_a_slow_client_lags() -> None:
+    async with beside_a_slow_client() as (node, _):
         values = await scraped(node)
         assert value(values, "touchline_clients", state="lagging") == 1
         assert value(values, "touchline_memory_bytes", part="clients") > 0
@@ -203,14 +211,7 @@ async def test_both_formats_are_served(accept: str) -> None:
 
 
 async def test_the_status_has_what_an_operator_looks_for() -> None:
-    async with running_node() as node, node.raw(receive_bytes=4096) as slow, node.client() as other:
-        await slow.open()
-        await other.join("match:1")
-        await slow.send(Subscribe(rooms=[RoomRequest(room="match:1")]))
-        await eventually(lambda: node.node.viewers("match:1") == 2)
-        for _ in range(40):
-            await node.publish("match:1", "x" * 100_000)
-        await other.events(40)
+    async with beside_a_slow_client() as (node, slow):
         async with node.client() as third:
             await third.websocket.close()
         await eventually(lambda: len(node.connections) == 2)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from js.package import build_package
 from support.browser import browser
 from support.made_once import made_once
+from support.session_loop import run_in_session_loop
 from support.web_folder import served
 
 __all__ = ["browser"]  # a fixture
@@ -19,9 +19,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    run_in_session_loop(items, HERE)
 
 
 @pytest.fixture(scope="session")
